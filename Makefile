@@ -1,0 +1,41 @@
+# SPDX-License-Identifier: GPL-2.0
+# The only entry point. Every target is a script of the same name in scripts/.
+
+export BASE CONFIG KERNEL FORCE
+ifdef JOBS
+export JOBS
+endif
+export STAGE_T0 := $(shell date +%s)
+MAKEFLAGS += --no-print-directory
+SHELL := /bin/bash
+
+VERBS := demo test source kernel guest kunit igt prime mesa check check-all refresh series clean
+
+.PHONY: help $(VERBS)
+
+help:
+	@echo 'make demo       boot the converted kernel, draw with stock Mesa, write out/demo.png'
+	@echo 'make test       every lane below, one table, one closing line'
+	@echo
+	@echo 'make source     build/linux: the pinned kernel and one commit per patch'
+	@echo 'make kernel     build/um/linux: User Mode Linux'
+	@echo 'make guest      the Debian root with IGT and Mesa that it boots'
+	@echo 'make kunit      the KUnit suites, compared with the unpatched kernel'
+	@echo 'make igt        stock IGT, compared with the unpatched kernel'
+	@echo 'make prime      our IGT tests (igt-tests/) of buffer sharing'
+	@echo 'make mesa       Mesa smoke tests'
+	@echo 'make check      compile for x86_64 and arm64, checkpatch, kernel-doc, sparse, each patch builds'
+	@echo 'make check-all  compile all of drivers/gpu/drm and drivers/accel (slow)'
+	@echo
+	@echo 'make refresh    commits of build/linux -> patches/ and new files'
+	@echo 'make series     out/series: what git send-email would send'
+	@echo 'make clean      remove build/ and out/ (not the cache in ~/.cache/drm-gem-bo-backing)'
+	@echo
+	@echo 'BASE=1          the unpatched tree (source, kernel, kunit)'
+	@echo 'CONFIG=debug    KASAN, lockdep, DMA and leak checkers (kernel, kunit)'
+	@echo 'KERNEL=/path    a kernel tree of yours instead of the pinned one; it is only read'
+	@echo 'FORCE=1         source: drop local work in build/linux'
+	@echo 'JOBS=N          parallel compile jobs (default: all cores)'
+
+$(VERBS):
+	@scripts/$@.sh

@@ -1,0 +1,19 @@
+# SPDX-License-Identifier: GPL-2.0
+# Every input from outside. Read by make and, through scripts/lib.sh, by the scripts:
+# one "NAME := value" a line, nothing else.
+
+# The kernel: Debian's source package, in trixie-backports.
+KERNEL_PKG := linux-source-7.3
+KERNEL_SUITE := trixie-backports
+KERNEL_VERSION := 7.3.4-1~bpo13+1
+KERNEL_SHA256 := 703e369ddd4cce971452f5a593ee55df3a5c10c83caf0fa0df039633ed181ee3
+KERNEL_TARBALL := usr/src/linux-source-7.3.tar.xz
+
+# The guest's root: stock IGT, Mesa, kmscube and modetest come from this suite.
+GUEST_SUITE := forky
+IGT_PKG := igt-gpu-tools-tests
+IGT_VERSION := 2.5
+MESA_VERSION := 26.1
+
+# Debian 12's sparse is too old for this kernel.
+SPARSE_SUITE := forky

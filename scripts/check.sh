@@ -1,0 +1,349 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: GPL-2.0
+# make check: what can be said about the series without running it. One PASS, FAIL or SKIP line a
+# check; "scripts/check.sh NAME..." runs just these (scripts/check.sh list).
+set -euo pipefail
+# shellcheck source=scripts/lib.sh
+. "$(dirname "$0")/lib.sh"
+# shellcheck source=scripts/tree.sh
+. "$(dirname "$0")/tree.sh"
+
+WORK=$BUILD/check
+CHECKS="shell spdx numbers bars series roundtrip maintainers checkpatch kerneldoc compile sparse bisect"
+
+g() { git -C "$LINUX" "$@"; }
+
+# empty NAME: is there no series? Then the check has nothing to say.
+empty() {
+	[ "$(g rev-parse base)" = "$(g rev-parse HEAD)" ] || return 1
+	result SKIP "$1" "the series is empty"
+}
+
+# touched FILTER PATTERN...: files that the series adds (A), edits (M) or either.
+touched() {
+	local filter=$1
+	shift
+	g diff --name-only --no-renames --diff-filter="$filter" base HEAD -- "$@"
+}
+
+# verdict NAME FILE: FAIL with the file's first line if there is one.
+verdict() {
+	if [ -s "$2" ]; then
+		result FAIL "$1" "$(head -n 1 "$2") ($(wc -l <"$2") lines in ${2#"$TOP"/})"
+	else
+		result PASS "$1"
+	fi
+}
+
+project_files() { git -C "$TOP" ls-files -co --exclude-standard; }
+
+check_shell() {
+	need shellcheck
+	(cd "$TOP" && project_files | while read -r f; do
+		[ -f "$f" ] || continue
+		case $f in
+		*.sh) printf '%s\0' "$f" ;;
+		*) ! head -c 64 "$f" | head -n 1 | grep -aqE '^#!.*\b(ba|da)?sh\b' || printf '%s\0' "$f" ;;
+		esac
+	done | xargs -0 shellcheck -x -P SCRIPTDIR:. -f gcc) >"$WORK/shell" 2>&1 || true
+	verdict shellcheck "$WORK/shell"
+}
+
+check_spdx() {
+	(cd "$TOP" && project_files | while read -r f; do
+		case $f in patches/* | LICENSES/* | LICENSE* | COPYING | *.png | *.svg | *.gitignore) continue ;; esac
+		[ ! -s "$f" ] || head -n 3 "$f" | grep -q 'SPDX-License-Identifier: ' || echo "$f: no SPDX line"
+	done) >"$WORK/spdx"
+	verdict spdx "$WORK/spdx"
+}
+
+check_numbers() {
+	empty net-deletion && return
+	g diff --numstat --no-renames --diff-filter=MD base HEAD | awk '
+		{ added += $1; deleted += $2 }
+		END { printf "%d added, %d deleted in existing files", added, deleted; exit !(deleted > added) }' >"$WORK/numbers" &&
+		result PASS net-deletion "$(cat "$WORK/numbers")" && return
+	result FAIL net-deletion "$(cat "$WORK/numbers")"
+}
+
+# shmem_users: the helper, its header, and every file of a driver that includes that header.
+shmem_users() {
+	g grep -l 'drm_gem_shmem_helper\.h' -- drivers/gpu/drm drivers/accel |
+		sed -E 's|^(drivers/gpu/drm/[^/]+/).*|\1|; s|^(drivers/accel/[^/]+/).*|\1|' | sort -u
+	echo include/drm/drm_gem_shmem_helper.h
+}
+
+check_bars() {
+	local users helper=drivers/gpu/drm/drm_gem_bo_backing.c
+	if g grep -qE 'struct page \*\*pages;' HEAD -- include/drm/drm_gem_shmem_helper.h; then
+		result SKIP no-shmem-arrays "struct drm_gem_shmem_object still has its arrays: not flipped yet"
+	else
+		mapfile -t users < <(shmem_users)
+		g grep -nE 'shmem->(pages|sgt)\b|->base\.(pages|sgt)\b' -- "${users[@]}" >"$WORK/arrays" || true
+		verdict no-shmem-arrays "$WORK/arrays"
+	fi
+	if [ ! -e "$LINUX/$helper" ]; then
+		result SKIP sg-table-bridge "no $helper yet"
+		return
+	fi
+	awk -v f="$helper" '
+		/\/\* --- sg_table bridge --- \*\// { bridge = 1; begun++ }
+		/\/\* --- end of sg_table bridge --- \*\// { bridge = 0; ended++ }
+		!bridge && /sg_table|sgtable|scatterlist/ && !/^#include/ { print f ":" FNR ": " $0 }
+		END { if (begun != 1 || ended != 1) print f ": needs one marked sg_table bridge section" }' \
+		"$LINUX/$helper" >"$WORK/bridge"
+	verdict sg-table-bridge "$WORK/bridge"
+}
+
+# scratch: a clone of build/linux for checks that move its work tree.
+scratch() {
+	SCRATCH=$BUILD/bisect/linux
+	if [ ! -e "$SCRATCH/.git" ]; then
+		rm -rf "$SCRATCH"
+		mkdir -p "$BUILD/bisect"
+		git clone -q --local --no-checkout "$LINUX" "$SCRATCH"
+		git -C "$SCRATCH" config gc.auto 0
+		git -C "$SCRATCH" config checkout.workers 0
+		git -C "$SCRATCH" config user.name check
+		git -C "$SCRATCH" config user.email check@localhost
+	fi
+	git -C "$SCRATCH" am --quit 2>/dev/null || true
+	git -C "$SCRATCH" fetch -q --no-tags -f "$LINUX" HEAD:refs/heads/tip refs/tags/base:refs/heads/origin-base
+	git -C "$SCRATCH" checkout -q -f --detach "$1"
+	git -C "$SCRATCH" clean -qfdx
+}
+
+check_series() {
+	local mails
+	empty series-am && return
+	"$TOP/scripts/series.sh" >"$WORK/series.log"
+	scratch origin-base
+	mapfile -t mails < <(find "$OUT/series" -name '*.patch' ! -name '0000-*' | sort)
+	if ! git -C "$SCRATCH" am -q "${mails[@]}" >"$WORK/am.log" 2>&1; then
+		result FAIL series-am "$(why "$WORK/am.log") (log: build/check/am.log)"
+	elif [ "$(git -C "$SCRATCH" rev-parse 'HEAD^{tree}')" != "$(g rev-parse 'HEAD^{tree}')" ]; then
+		result FAIL series-am "git am of out/series gives another tree than build/linux"
+	else
+		result PASS series-am
+	fi
+}
+
+# roundtrip: in a copy of the project, so that a person's build/linux is left alone.
+check_roundtrip() {
+	local copy=$BUILD/roundtrip
+	rm -rf "$copy"
+	mkdir -p "$copy"
+	(cd "$TOP" && project_files | while read -r f; do [ ! -e "$f" ] || printf '%s\0' "$f"; done |
+		tar -c --null -T - | tar -x -C "$copy")
+	git -C "$copy" init -q
+	git -C "$copy" add -A -f
+	git -C "$copy" -c user.name=check -c user.email=check@localhost commit -q -m copy
+	if ! { "$copy/scripts/source.sh" && "$copy/scripts/refresh.sh"; } >"$WORK/roundtrip.log" 2>&1; then
+		result FAIL source-refresh "$(tail -n 1 "$WORK/roundtrip.log") (log: build/check/roundtrip.log)"
+	else
+		git -C "$copy" status --porcelain >"$WORK/roundtrip"
+		verdict source-refresh "$WORK/roundtrip"
+	fi
+	rm -rf "$copy"
+}
+
+# check_maintainers: answers what checkpatch asks by FILE_PATH_CHANGES: is there an entry, beside
+# the one that matches everything, for each new file?
+check_maintainers() {
+	local f
+	empty maintainers && return
+	need perl python3-ply python3-git
+	while read -r f; do
+		(cd "$LINUX" && perl scripts/get_maintainer.pl --nogit --nogit-fallback --norolestats --noemail --nol --subsystem -f "$f") \
+			>"$WORK/maintainers.one" 2>&1 || true
+		grep -vqxE 'THE REST|' "$WORK/maintainers.one" || echo "$f: no entry in MAINTAINERS"
+	done < <(touched A) >"$WORK/maintainers"
+	verdict maintainers "$WORK/maintainers"
+}
+
+check_checkpatch() {
+	local c
+	empty checkpatch && return
+	need perl python3-ply python3-git
+	: >"$WORK/checkpatch"
+	for c in $(g rev-list --reverse base..HEAD); do
+		# FILE_PATH_CHANGES only asks whether MAINTAINERS knows new files: check_maintainers.
+		g format-patch -1 --stdout "$c" |
+			(cd "$LINUX" && perl scripts/checkpatch.pl --strict --terse --no-summary \
+				--ignore MISSING_SIGN_OFF,FILE_PATH_CHANGES -) |
+			sed "s|^-:|$(g log -1 --format=%f "$c"):|" >>"$WORK/checkpatch" || true
+	done
+	verdict checkpatch "$WORK/checkpatch"
+}
+
+# kernel_doc TREE FILE...: its warnings without line numbers.
+kernel_doc() {
+	local tree=$1 f
+	shift
+	for f in "$@"; do
+		if [ -e "$tree/$f" ]; then (cd "$tree" && exec python3 scripts/kernel-doc -none -Wall "$f") 2>&1 || true; fi
+	done | grep -E 'arning|rror' | sed -E 's/:[0-9]+//' | sort
+}
+
+check_kerneldoc() {
+	local files
+	empty kernel-doc && return
+	mapfile -t files < <(touched AM '*.c' '*.h')
+	kernel_doc "$LINUX" "${files[@]}" >"$WORK/kernel-doc.now" || true
+	kernel_doc "$BASE_LINUX" "${files[@]}" >"$WORK/kernel-doc.base" || true
+	comm -23 "$WORK/kernel-doc.now" "$WORK/kernel-doc.base" >"$WORK/kernel-doc"
+	verdict kernel-doc "$WORK/kernel-doc"
+}
+
+# includers: reads header paths, adds the headers below include/ that include one of them.
+includers() {
+	local list more
+	list=$(sort -u)
+	[ -n "$list" ] || return 0
+	while :; do
+		more=$(printf '%s\n' "$list" | sed -n 's|^include/\(.*\)|#include <\1>|p' |
+			g grep -lF -f - -- include || true)
+		more=$(printf '%s\n%s\n' "$list" "$more" | grep . | sort -u)
+		[ "$more" != "$list" ] || break
+		list=$more
+	done
+	printf '%s\n' "$list"
+}
+
+# scope: the .c files of every driver that the series touches, every other .c file that it
+# touches, and every .c file that uses a header below include/ that it changes.
+scope() {
+	local dirs
+	dirs=$(touched AM '*.c' '*.h' '*Makefile' '*Kconfig' | sed -nE 's|^((drivers/gpu/drm\|drivers/accel)/[^/]+/).*|\1|p' | sort -u)
+	{
+		# shellcheck disable=SC2086 # a list of words
+		[ -z "$dirs" ] || g ls-files -- $dirs | grep '\.c$'
+		touched AM '*.c'
+		touched AM 'include/*.h' | includers | sed -n 's|^include/||p' >"$WORK/headers"
+		if [ -s "$WORK/headers" ]; then
+			sed 's|.*|#include <&>|' "$WORK/headers" | g grep -lF -f - -- '*.c' '*.h' ':!include' ':!tools' >"$WORK/users" || true
+			grep '\.c$' "$WORK/users" || true
+			# A driver's own header that uses one: all of that driver.
+			grep '\.h$' "$WORK/users" | xargs -r -n 1 dirname | sort -u | while read -r d; do
+				case $d in drivers/gpu/drm | drivers/accel) ;; *) g ls-files -- "$d" | grep '\.c$' ;; esac
+			done || true
+		fi
+	} | sort -u | grep -vE '^(tools|scripts|Documentation)/' || true
+}
+
+check_compile() {
+	local arch f
+	scope >"$WORK/scope"
+	for arch in x86_64 arm64; do "$TOP/scripts/compile.sh" "$arch" || LANE_FAILED=$((LANE_FAILED + 1)); done
+	empty compiled-somewhere && return
+	touched AM '*.c' | sed 's/\.c$/.o/' | while read -r f; do
+		grep -qxF "$f" "$BUILD/x86_64/compiled" "$BUILD/arm64/compiled" || echo "$f: compiled for neither architecture"
+	done >"$WORK/nowhere"
+	verdict compiled-somewhere "$WORK/nowhere"
+	f=$(touched AM '*.rs' | head -n 1)
+	[ -z "$f" ] || result SKIP rust "no Rust compiler that this kernel accepts in Debian 12: $f was not compiled"
+}
+
+# get_sparse: a sparse new enough for this kernel (Debian 12's is not) from a newer suite, with
+# that suite's C library, below build/tools; nothing is installed.
+get_sparse() {
+	local dir=$BUILD/tools/sparse
+	SPARSE=$dir/sparse
+	[ ! -x "$SPARSE" ] || return 0
+	stage "sparse from $SPARSE_SUITE"
+	private_apt "$SPARSE_SUITE"
+	rm -rf "$dir"
+	mkdir -p "$dir/root"
+	(cd "$dir" && run "$BUILD/log/sparse.log" env APT_CONFIG="$APT_CONF" apt-get download sparse libc6 &&
+		for deb in *.deb; do dpkg-deb -x "$deb" root; done)
+	cat >"$SPARSE.new" <<-SH
+	#!/bin/sh
+	root=$dir/root
+	exec "\$root/usr/lib64/ld-linux-x86-64.so.2" --library-path "\$root/usr/lib/x86_64-linux-gnu" "\$root/usr/bin/sparse" "\$@"
+	SH
+	chmod +x "$SPARSE.new"
+	"$SPARSE.new" --version >"$BUILD/log/sparse.log" 2>&1 || die "sparse does not run: $(why "$BUILD/log/sparse.log")" "$BUILD/log/sparse.log"
+	mv "$SPARSE.new" "$SPARSE"
+}
+
+# sparse_run DIR LOG OBJECT...: C=2 checks what is compiled already, too.
+sparse_run() {
+	local dir=$1 log=$2
+	shift 2
+	kbuild "$dir" x86_64 C=2 "CHECK=$SPARSE" -k -O "$@" >"$log" 2>&1 || true
+}
+
+check_sparse() {
+	local objects noisy o
+	empty sparse && return
+	if [ ! -e "$BUILD/x86_64/compiled" ]; then check_compile; fi
+	mapfile -t objects < <(touched AM '*.c' | sed 's/\.c$/.o/' | grep -xFf "$BUILD/x86_64/compiled" || true)
+	if [ ${#objects[@]} = 0 ]; then
+		result SKIP sparse "none of the touched files is compiled for x86_64"
+		return
+	fi
+	get_sparse
+	stage "sparse: ${#objects[@]} files"
+	sparse_run "$BUILD/x86_64" "$WORK/sparse.log" "${objects[@]}"
+	mapfile -t noisy < <("$TOP/scripts/warnings.py" noisy "$WORK/sparse.log" | while read -r o; do
+		[ ! -e "$BASE_LINUX/${o%.o}.c" ] || echo "$o"
+	done)
+	: >"$WORK/sparse.base.log"
+	if [ ${#noisy[@]} -gt 0 ]; then
+		kconfig "$BUILD/base/x86_64" x86_64 allmodconfig "$TOP/configs/check.config"
+		sparse_run "$BUILD/base/x86_64" "$WORK/sparse.base.log" "${noisy[@]}"
+	fi
+	"$TOP/scripts/warnings.py" new "$WORK/sparse.log" "$WORK/sparse.base.log" >"$WORK/sparse"
+	if [ "$(grep -c '^  CHECK ' "$WORK/sparse.log")" -lt ${#objects[@]} ]; then
+		echo "sparse did not see every file: $(why "$WORK/sparse.log")" >>"$WORK/sparse"
+	fi
+	verdict sparse "$WORK/sparse"
+}
+
+# check_bisect: each commit builds as UML. A tree that built once with this compiler and
+# configuration is not built again: markers in the cache, by content.
+check_bisect() {
+	local dir=$BUILD/bisect/um tag c mark n=0 total ready=
+	empty each-patch-builds && return
+	kernel_packages
+	tag=$({ cat "$TOP/configs/um.config" "$TOP/configs/um-patched.config" "$TOP/scripts/tree.sh"; gcc -v 2>&1; } | sha256sum | cut -c1-16)
+	total=$(g rev-list --count base..HEAD)
+	mkdir -p "$CACHE/bisect" "$dir"
+	for c in $(g rev-list --reverse base..HEAD); do
+		n=$((n + 1))
+		mark=$CACHE/bisect/$tag.$(g rev-parse "$c^{tree}")
+		[ ! -e "$mark" ] || continue
+		stage "patch $n of $total: $(g log -1 --format=%s "$c")"
+		if [ -z "$ready" ]; then scratch "$c"; else git -C "$SCRATCH" checkout -q -f --detach "$c"; fi
+		ready=1
+		if ! bisect_build "$dir" "$([ $n != "$total" ] || echo linux)" >"$dir/build.log" 2>&1; then
+			result FAIL each-patch-builds "$(g log -1 --format='%h %s' "$c"): $(why "$dir/build.log") (log: build/bisect/um/build.log)"
+			return
+		fi
+		touch "$mark"
+	done
+	result PASS each-patch-builds "$total patches"
+}
+
+# bisect_build DIR [linux]: what the series is about, and at its end all of the kernel. Symbols
+# that a patch does not have yet are dropped by Kconfig: here that is right.
+bisect_build() {
+	kbuild "$1" um defconfig &&
+		cat "$TOP/configs/um.config" "$TOP/configs/um-patched.config" >>"$1/.config" &&
+		kbuild "$1" um olddefconfig &&
+		kbuild "$1" um drivers/gpu/drm/ drivers/accel/ drivers/dma-buf/ ${2:+"$2"}
+}
+
+if [ "${1:-}" = list ]; then
+	echo "$CHECKS"
+	exit 0
+fi
+lane check
+"$TOP/scripts/source.sh"
+BASE=1 "$TOP/scripts/source.sh"
+if dirty "$LINUX"; then note "build/linux has uncommitted edits: the checks that go by commit do not see them"; fi
+mkdir -p "$WORK"
+[ $# -gt 0 ] || read -ra all <<<"$CHECKS"
+for check in "${@:-${all[@]}}"; do "check_$check"; done
+stage "check: $LANE_FAILED failed"
+lane_end

@@ -1,0 +1,141 @@
+# SPDX-License-Identifier: GPL-2.0
+# shellcheck shell=bash
+# Sourced after lib.sh and tree.sh by what runs in the guest: the kernels, the guest's own
+# programs, and the lanes that run the same tests on the unpatched and on the converted kernel
+# and compare them. CONVERTED and UNPATCHED name other kernel binaries than those built here.
+
+COMPARE=$TOP/scripts/igt_results.py
+
+# An interrupt does not reach what runs in the background; scripts/boot.sh then misses its parent.
+trap 'kill $(jobs -p) 2>/dev/null || true' EXIT
+
+# converted_kernel, unpatched_kernel: have it, and set the variable of that name to it.
+converted_kernel() {
+	if [ -z "${CONVERTED:-}" ]; then
+		BASE='' "$TOP/scripts/kernel.sh"
+		CONVERTED=$(BASE='' um_dir)/linux
+	fi
+	[ -x "$CONVERTED" ] || die "no kernel at $CONVERTED"
+}
+
+unpatched_kernel() {
+	if [ -z "${UNPATCHED:-}" ]; then
+		BASE=1 "$TOP/scripts/kernel.sh"
+		UNPATCHED=$(BASE=1 um_dir)/linux
+	fi
+	[ -x "$UNPATCHED" ] || die "no unpatched kernel at $UNPATCHED"
+}
+
+# demo_program: guest/demo.c, static: this machine's C library is not the guest's.
+demo_program() {
+	local program=$BUILD/guest-demo/demo
+	[ "$TOP/guest/demo.c" -nt "$program" ] || return 0
+	need gcc libc6-dev libdrm-dev
+	mkdir -p "${program%/*}"
+	run "$BUILD/log/guest-demo.log" gcc -static -O2 -Wall -Wextra -Werror -I/usr/include/libdrm \
+		-o "$program.new" "$TOP/guest/demo.c"
+	mv "$program.new" "$program"
+}
+
+# igt_lane LANE DIRECTORY LIST EXPECT [BOOT OPTION...]: DIRECTORY as the guest sees it.
+igt_lane() {
+	local lane=$1 tests=$2 list=$3 expect=$4
+	shift 4
+	BOOT_OPTS=("$@")
+	lane "$lane"
+	converted_kernel
+	unpatched_kernel
+	"$TOP/scripts/guest.sh"
+	LANE_OUT=$OUT/$lane
+	LIST=$list
+	TESTS=$tests
+	local base=$LANE_OUT/base converted=$LANE_OUT/converted differs=0
+	choose "$base" "$converted"
+	stage "$lane: $(wc -l <"$base/binaries") tests on the converted and the unpatched kernel"
+	run_igt converted "$CONVERTED" "$converted" &
+	unpatched "$lane" "$base"
+	wait
+	stage "$lane: $("$COMPARE" seconds "$converted") s in tests on the converted kernel, $("$COMPARE" seconds "$base") s on the unpatched"
+	repeat "$base" "$converted" "$expect"
+	judge_reports unpatched "$base"
+	judge_reports converted "$converted"
+	if [ ${#SECOND[@]} -gt 0 ]; then
+		judge_reports unpatched-again "${SECOND[0]}"
+		judge_reports converted-again "${SECOND[1]}"
+	fi
+	"$COMPARE" compare "$lane" "$base" "$converted" "$expect" "$RESULTS" "${SECOND[@]}" || differs=1
+	lane_summary
+	[ $differs = 0 ] && lane_end
+}
+
+choose() {
+	local dir
+	for dir in "$@"; do
+		rm -rf "$dir"
+		"$COMPARE" select "$LIST" "$dir"
+	done
+}
+
+run_igt() {
+	"$TOP/scripts/boot.sh" -r -k "$2" -o "$3" -t 540 "${BOOT_OPTS[@]}" guest/igt.sh "$TESTS" ||
+		note "$1 kernel: the boot ended with status $?"
+}
+
+# The unpatched kernel's results change only with what goes in here.
+baseline_key() {
+	{
+		sha256sum <"$UNPATCHED"
+		cat "$BUILD/guest.versions" "$LIST" "$TOP/guest/init" "$TOP/guest/igt.sh" "$TOP/scripts/boot.sh"
+		printf '%s\n' "${BOOT_OPTS[@]}"
+		case $TESTS in /mnt/*) find "$TOP${TESTS#/mnt}" -type f -exec sha256sum {} + | sort ;; esac
+	} | sha256sum | cut -c1-16
+}
+
+# unpatched LANE DIR: runs, or takes the results of the same run before. BASELINE=new runs.
+unpatched() {
+	local kept
+	kept=$CACHE/baseline/$1-$(baseline_key)
+	if [ "${BASELINE:-}" != new ] && [ -s "$kept/results.json" ]; then
+		note "unpatched kernel: results kept from before ($kept; BASELINE=new runs it)"
+		cp "$kept"/* "$2/"
+		return
+	fi
+	run_igt unpatched "$UNPATCHED" "$2"
+	[ -s "$2/results.json" ] || return 0
+	mkdir -p "$kept"
+	cp "$2/results.json" "$2/console.log" "$2/reports.txt" "$kept/"
+	# A handful of kernels ago is enough.
+	find "$CACHE/baseline" -maxdepth 1 -name "$1-*" -printf '%T@ %p\n' | sort -rn | sed '1,4d; s/^[^ ]* //' |
+		xargs -r rm -rf
+}
+
+# repeat BASE CONVERTED EXPECT: what was not as it should be, once more and alone, on both
+# kernels: UML's clock runs as the host lets it. A difference that stays is a difference.
+repeat() {
+	local names=()
+	SECOND=()
+	mapfile -t names < <("$COMPARE" again "$@" | grep .)
+	if [ ${#names[@]} = 0 ] || [ ${#names[@]} -gt 20 ]; then return; fi
+	stage "${LANE_OUT##*/}: ${#names[@]} not as expected, once more: ${names[*]#igt@}"
+	SECOND=("$LANE_OUT/base-again" "$LANE_OUT/converted-again")
+	rm -rf "${SECOND[@]}"
+	"$COMPARE" only "${SECOND[0]}" "$LIST" "${names[@]}"
+	"$COMPARE" only "${SECOND[1]}" "$LIST" "${names[@]}"
+	run_igt unpatched "$UNPATCHED" "${SECOND[0]}" &
+	run_igt converted "$CONVERTED" "${SECOND[1]}"
+	wait
+}
+
+judge_reports() {
+	local log=$2/console.log
+	if [ -s "$2/reports.txt" ]; then
+		result FAIL "$1-kernel-log" "$(head -n1 "$2/reports.txt"); log: $log"
+	else
+		result PASS "$1-kernel-log"
+	fi
+}
+
+lane_summary() {
+	note "$(awk -F'\t' '{ n[$1]++ } END {
+		printf "%d passed, %d failed, %d skipped", n["PASS"], n["FAIL"], n["SKIP"] }' "$RESULTS")"
+}

@@ -1,0 +1,248 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0
+"""Chooses IGT tests for a boot, and compares what two kernels made of them.
+
+igt_results.py select LIST DIR                 the runner's input in DIR from a test list
+igt_results.py only DIR LIST NAME...           the same for these subtests
+igt_results.py again BASE CONVERTED EXPECT     names that are not as they should be
+igt_results.py compare LANE BASE CONVERTED EXPECT TSV [BASE2 CONVERTED2]
+igt_results.py expect BASE EXPECT              rewrites EXPECT, keeping its reasons
+igt_results.py seconds DIR                     how long its tests took
+
+BASE and CONVERTED are the output directories of two boots (results.json, console.log).
+EXPECT has lines "NAME<tab>RESULT<tab>REASON"; NAME may be a pattern (*), RESULT is fail,
+skip, crash or timeout, or OLD/NEW where the converted kernel is known to do better.
+Whatever is not listed has to pass.
+"""
+import fnmatch
+import json
+import os
+import re
+import sys
+
+# IGT tells "pass, but something was printed" apart; that depends on who prints when.
+RESULTS = {
+    "pass": "pass", "warn": "pass", "dmesg-warn": "pass",
+    "fail": "fail", "dmesg-fail": "fail", "skip": "skip", "crash": "crash", "abort": "crash",
+    "timeout": "timeout", "incomplete": "timeout", "notrun": "notrun",
+}
+ABSENT = "not run"
+SHOWN = 25
+
+
+def write_lines(path, lines):
+    with open(path, "w", encoding="utf-8") as file:
+        file.writelines(line + "\n" for line in lines)
+
+
+def select(list_path, directory):
+    binaries, include, exclude = [], [], []
+    for line in open(list_path, encoding="utf-8"):
+        words = line.split("#")[0].split()
+        if not words:
+            continue
+        name = words[0].rsplit("/", 1)[-1]
+        binaries.append(words[0])
+        wanted = [w for w in words[1:] if w[0] != "!"]
+        unwanted = [w[1:] for w in words[1:] if w[0] == "!"]
+        include.append(f"^igt@{name}@({wanted[0]})$" if wanted else f"^igt@{name}(@|$)")
+        exclude += [f"^igt@{name}@({u})$" for u in unwanted]
+    write_runner_input(directory, binaries, include, exclude)
+
+
+def only(directory, list_path, names):
+    wanted = {name.split("@")[1] for name in names}
+    binaries = [words[0] for words in map(str.split, open(list_path, encoding="utf-8"))
+                if words and words[0].rsplit("/", 1)[-1] in wanted]
+    write_runner_input(directory, binaries, [f"^{re.escape(name)}$" for name in names], [])
+
+
+def write_runner_input(directory, binaries, include, exclude):
+    os.makedirs(directory, exist_ok=True)
+    for name, lines in (("binaries", binaries), ("include", include), ("exclude", exclude)):
+        write_lines(os.path.join(directory, name), lines)
+
+
+class Run:
+    """What one boot made of its tests; dynamic subtests are their subtest's matter."""
+
+    def __init__(self, directory):
+        self.directory = directory
+        self.tests = {}
+        path = os.path.join(directory, "results.json")
+        if os.path.exists(path):
+            with open(path, encoding="utf-8", errors="replace") as file:
+                self.tests = json.load(file)["tests"]
+
+    def result(self, name):
+        test = self.tests.get(name)
+        return RESULTS.get(test["result"], test["result"]) if test else ABSENT
+
+    def names(self):
+        return [name for name in self.tests if name.count("@") <= 2]
+
+    def parts(self, name):
+        """The results of its dynamic subtests."""
+        return {n: self.result(n) for n in self.tests if n.startswith(name + "@") and n.count("@") > 2}
+
+    def seconds(self):
+        times = [self.tests[name]["time"] for name in self.names() if "time" in self.tests[name]]
+        return sum(t["end"] - t["start"] for t in times)
+
+    def text(self, name):
+        parts = [name] + [n for n in self.tests if n.startswith(name + "@")]
+        return "\n".join(self.tests[p].get(k) or "" for p in parts for k in ("out", "err"))
+
+    def why(self, name):
+        """The line of IGT's output that says why a test did not pass."""
+        result = self.result(name)
+        if result in ("crash", "timeout", "notrun", ABSENT):
+            return "IGT says no more"
+        if result == "fail":
+            found = re.findall(r"Failed assertion: (.+)", self.text(name))
+            return "assertion failed: " + found[0].strip() if found else "IGT says no more"
+        # A requirement of a group of subtests is printed with the first of them.
+        names = self.names()
+        for earlier in reversed(names[:names.index(name) + 1]):
+            if earlier.split("@")[1] != name.split("@")[1]:
+                break
+            found = re.findall(r"Test requirement: (.+)", self.text(earlier))
+            if found:
+                return "requires " + found[-1 if earlier != name else 0].strip()
+        return "IGT says no more"
+
+    def end(self):
+        """How far a boot got that left no results."""
+        log = open(os.path.join(self.directory, "console.log"), encoding="utf-8",
+                   errors="replace").read()
+        last = re.findall(r"\[IGT\] (\S+): starting subtest (\S+)", log)
+        panic = re.findall(r"Kernel panic - not syncing: (.+)|igt: (.+)", log)
+        text = next(filter(None, panic[-1])).strip() if panic else "the guest ended early"
+        return text + (f" in {'@'.join(last[-1])}" if last else "")
+
+
+class Expectations:
+    def __init__(self, path):
+        self.lines = []
+        if os.path.exists(path):
+            for line in open(path, encoding="utf-8"):
+                if line.strip() and not line.startswith("#"):
+                    name, result, reason = line.rstrip("\n").split("\t")
+                    old, _, new = result.partition("/")
+                    self.lines.append((name, old, new or old, reason))
+
+    def of(self, name):
+        """(unpatched, converted, reason)"""
+        for pattern, old, new, reason in self.lines:
+            if pattern == name or fnmatch.fnmatchcase(name, pattern):
+                return old, new, reason
+        return "pass", "pass", ""
+
+    def unused(self, names):
+        return [p for p, *_ in self.lines if not fnmatch.filter(names, p)]
+
+
+def judge(name, base, converted, expect):
+    """(PASS, FAIL or SKIP, reason)"""
+    old, new, reason = expect.of(name)
+    b, c = base.result(name), converted.result(name)
+    if b == old and c == new:
+        if c == "pass":
+            return "PASS", ""
+        parts = converted.parts(name)
+        worse = [n for n, r in base.parts(name).items() if r == "pass" and parts.get(n) != "pass"]
+        if c == "fail" and worse:
+            return "FAIL", f"fails on both kernels, but on the converted one also {worse[0].split('@')[-1]}"
+        return "SKIP", reason if c == "skip" else f"known {c} on both kernels: {reason}"
+    if c != new and (c != b or b == old):
+        word = "unexpected pass" if c == "pass" else c
+        why = (converted if c != "pass" else base).why(name)
+        return "FAIL", f"{word} on the converted kernel, {b} on the unpatched: {why}"
+    if b == "pass":
+        return "FAIL", f"unexpected pass on the unpatched kernel, {old} in expect/ ({reason})"
+    return "FAIL", f"{b} on the unpatched kernel, {old} in expect/: {base.why(name)}"
+
+
+def all_names(base, converted):
+    return list(dict.fromkeys(base.names() + converted.names()))
+
+
+def again(base, converted, expect):
+    names = all_names(base, converted)
+    return [n for n in names if judge(n, base, converted, expect)[0] == "FAIL"]
+
+
+def compare(lane, base, converted, expect, tsv, second):
+    rows = []
+    names = all_names(base, converted)
+    for run, what in ((base, "unpatched"), (converted, "converted")):
+        if not run.tests:
+            rows.append(("FAIL", f"{what}-kernel", f"no results: {run.end()}; log: {run.directory}/console.log"))
+    for name in names if base.tests and converted.tests else []:
+        result, reason = judge(name, base, converted, expect)
+        if result == "FAIL" and second and judge(name, *second, expect)[0] != "FAIL":
+            result, reason = judge(name, *second, expect)
+            reason = f"{reason + ' ' if reason else ''}(only when run again, alone)"
+        rows.append((result, name, reason))
+    if base.tests:
+        for pattern in expect.unused(names):
+            rows.append(("FAIL", pattern, "listed in expect/, but there is no such test"))
+    with open(tsv, "a", encoding="utf-8") as file:
+        for result, name, reason in rows:
+            reason = " ".join(reason.split())
+            file.write("\t".join([result, lane, name] + ([reason] if reason else [])) + "\n")
+    failures = [row for row in rows if row[0] == "FAIL"]
+    for _, name, reason in failures[:SHOWN]:
+        print(f"FAIL {name}: {reason}")
+    if len(failures) > SHOWN:
+        print(f"     and {len(failures) - SHOWN} more, in {tsv}")
+    return bool(failures)
+
+
+def expectations(base, path):
+    old = Expectations(path)
+    header = []
+    if os.path.exists(path):
+        header = [line.rstrip("\n") for line in open(path, encoding="utf-8") if line.startswith("#")]
+    binaries = {}
+    for name in base.names():
+        binaries.setdefault("@".join(name.split("@")[:2]), []).append(name)
+    lines = []
+    for binary, names in binaries.items():
+        found = []
+        for name in names:
+            result = base.result(name)
+            if result == "pass":
+                continue
+            was, now, reason = old.of(name)
+            if was != result:
+                now, reason = result, base.why(name)
+            found.append((name, result if now == result else f"{result}/{now}", reason))
+        if len(names) > 1 and len(found) == len(names) and len({f[1:] for f in found}) == 1:
+            found = [(binary + "@*",) + found[0][1:]]
+        lines += ["\t".join(f) for f in found]
+    write_lines(path, header + lines)
+
+
+def main(argv):
+    verb, args = argv[1], argv[2:]
+    if verb == "select":
+        select(*args)
+    elif verb == "only":
+        only(args[0], args[1], args[2:])
+    elif verb == "again":
+        print("\n".join(again(Run(args[0]), Run(args[1]), Expectations(args[2]))))
+    elif verb == "compare":
+        second = (Run(args[5]), Run(args[6])) if len(args) > 5 else None
+        return compare(args[0], Run(args[1]), Run(args[2]), Expectations(args[3]), args[4], second)
+    elif verb == "expect":
+        expectations(Run(args[0]), args[1])
+    elif verb == "seconds":
+        print(round(Run(args[0]).seconds()))
+    else:
+        sys.exit(__doc__)
+    return False
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv))

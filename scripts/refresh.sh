@@ -1,0 +1,118 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: GPL-2.0
+# make refresh: the commits of build/linux, written back to patches/ and the new files.
+#
+# For every commit a shadow commit is made that lacks the series' new files and whose message
+# names those it adds (New-file trailers); git format-patch of the shadows is patches/.
+set -euo pipefail
+# shellcheck source=scripts/lib.sh
+. "$(dirname "$0")/lib.sh"
+# shellcheck source=scripts/tree.sh
+. "$(dirname "$0")/tree.sh"
+
+TMP=$BUILD/tmp.refresh
+
+g() { git -C "$LINUX" "$@"; }
+
+# check_commits: what patches/ and the overlay together cannot say is refused.
+check_commits() {
+	local c f home
+	[ -e "$LINUX/.git/series-key" ] || die "there is no build/linux; run make source"
+	[ -z "$(g status --porcelain --untracked-files=no)" ] ||
+		die "build/linux has uncommitted edits; commit them (git commit --fixup, rebase -i --autosquash base) or stash them"
+	[ -z "$(g ls-files -o --exclude-standard)" ] ||
+		die "build/linux has untracked files ($(g ls-files -o --exclude-standard | head -n 1)); add and commit or remove them"
+	g merge-base --is-ancestor base HEAD || die "build/linux is not on top of its base commit (tag base)"
+	[ -z "$(g rev-list --merges base..HEAD)" ] || die "build/linux has a merge commit; make the series linear"
+	: >"$TMP/new"
+	for c in $(g rev-list --reverse base..HEAD); do
+		while read -r f; do
+			home=$(awk -v f="$f" '$2 == f { print $1 }' "$TMP/new")
+			[ -z "$home" ] || die "$(g log -1 --format='%h (%s)' "$c") changes $f, which $(g log -1 --format='%h (%s)' "$home") adds: one home per file, squash the change into it"
+		done < <(changed DMTA "$c")
+		changed A "$c" | sed "s|^|$c |" >>"$TMP/new"
+	done
+	while read -r _ f; do
+		case " $OVERLAY_DIRS " in
+		*" ${f%%/*} "*) ;;
+		*) die "$f: a new file can only live below one of: $OVERLAY_DIRS" ;;
+		esac
+		g ls-tree HEAD -- "$f" | grep -qE '^100(644|755) ' || die "$f is no plain file"
+	done <"$TMP/new"
+}
+
+# changed FILTER COMMIT: the paths it adds (A), changes (M), ...
+changed() { g diff-tree -r --no-commit-id --name-only --no-renames --diff-filter="$1" "$2"; }
+
+# message COMMIT: its message and a trailer for each file that it adds.
+message() {
+	local f args=()
+	while read -r f; do args+=(--trailer "New-file: $f"); done < <(changed A "$1")
+	g log -1 --format=%B "$1" | g interpret-trailers --if-exists add --no-divider "${args[@]}"
+}
+
+# shadow COMMIT PARENT: its edits alone.
+shadow() {
+	export GIT_INDEX_FILE=$TMP/index
+	g read-tree "$1"
+	cut -d' ' -f2- "$TMP/new" | g update-index --force-remove --stdin
+	message "$1" >"$TMP/msg"
+	GIT_AUTHOR_NAME=$(g log -1 --format=%an "$1") GIT_AUTHOR_EMAIL=$(g log -1 --format=%ae "$1") \
+		GIT_AUTHOR_DATE=$(g log -1 --format=%ad --date=raw "$1") \
+		GIT_COMMITTER_NAME=refresh GIT_COMMITTER_EMAIL=refresh GIT_COMMITTER_DATE='1767225600 +0000' \
+		g commit-tree -p "$2" -F "$TMP/msg" "$(g write-tree)"
+	unset GIT_INDEX_FILE
+}
+
+# format TIP: patches/ as it shall be, in TMP/patches. The blob ids of "index" lines would
+# change in every later patch of a file; they serve only three-way merges, so they go.
+format() {
+	mkdir -p "$TMP/patches"
+	g -c core.abbrev=40 format-patch -q --always --zero-commit -N --no-signature --no-stat --no-cover-letter \
+		--no-renames --no-base --no-thread --diff-algorithm=histogram --encode-email-headers \
+		-o "$TMP/patches" "base..$1"
+	find "$TMP/patches" -name '*.patch' -exec sed -i -E '/^index [0-9a-f]{40}\.\.[0-9a-f]{40}( [0-7]{6})?$/d' {} +
+}
+
+# write_patches: patches/ made equal to TMP/patches; files that stay the same are left alone.
+write_patches() {
+	local p
+	mkdir -p "$PATCHES"
+	series_patches | while read -r p; do
+		[ -e "$TMP/patches/$(basename "$p")" ] || rm "$p"
+	done
+	for p in "$TMP"/patches/*.patch; do
+		[ -e "$p" ] || continue
+		cmp -s "$p" "$PATCHES/$(basename "$p")" || cp "$p" "$PATCHES/"
+	done
+	rmdir --ignore-fail-on-non-empty "$PATCHES"
+}
+
+# write_overlay: the new files as they are in build/linux, and no others.
+write_overlay() {
+	local f
+	overlay_files | while read -r f; do
+		cut -d' ' -f2- "$TMP/new" | grep -qxF -- "$f" || rm "$TOP/$f"
+	done
+	while read -r _ f; do
+		mkdir -p "$TOP/$(dirname "$f")"
+		cmp -s "$LINUX/$f" "$TOP/$f" || cp "$LINUX/$f" "$TOP/$f"
+		if [ -x "$LINUX/$f" ]; then chmod a+x "$TOP/$f"; else chmod a-x "$TOP/$f"; fi
+	done <"$TMP/new"
+}
+
+need git
+exec 9>"$BUILD/source.lock"
+flock 9
+rm -rf "$TMP"
+mkdir -p "$TMP"
+check_commits
+tip=$(g rev-parse base)
+for commit in $(g rev-list --reverse base..HEAD); do tip=$(shadow "$commit" "$tip"); done
+format "$tip"
+write_patches
+write_overlay
+stage "patches/: $(series_patches | wc -l) patches; $(wc -l <"$TMP/new") new files"
+rm -rf "$TMP"
+exec 9>&-
+exec env RESEED=1 "$TOP/scripts/source.sh"

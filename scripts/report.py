@@ -1,0 +1,144 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0
+"""Reads what ran and says what it means.
+
+report.py kernel-reports LOG      the kernel's complaints in a console log, one a line
+report.py table DIR LANE...       results of these lanes (DIR/LANE.tsv) and the closing line
+report.py backings PREFIX         debugfs' PREFIX.gem_backing, each object with its framebuffer
+"""
+import os
+import re
+import sys
+
+TOP = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+
+# What the kernel prints when something is wrong with it.
+REPORT = re.compile(
+    r"Kernel panic - not syncing|\bBUG:|\bWARNING:|\bKASAN:|\bUBSAN:|\bKFENCE:|\bKMSAN:|\bDMA-API:"
+    r"|\bOops\b|general protection fault|refcount_t: |possible (recursive|circular) locking"
+    r"|possible irq lock inversion|inconsistent lock state|suspicious RCU usage|bad unlock balance"
+    r"|held lock freed|lock held when returning|sleeping function called|Invalid wait context"
+    r"|scheduling while atomic|INFO: task .* blocked|detected stall|unreferenced object"
+    r"|Segfault with no mm|kernel BUG at|list_(add|del) corruption")
+NOISE = re.compile(r"^(\[[\s.\d]+\]\s*|<\d>\s*)+")
+
+
+def known_reports():
+    """expect/kernel-reports.txt: REGULAR EXPRESSION<tab>REASON"""
+    path = os.path.join(TOP, "expect", "kernel-reports.txt")
+    lines = open(path, encoding="utf-8").read().splitlines() if os.path.exists(path) else []
+    return [re.compile(line.split("\t")[0]) for line in lines if line and line[0] != "#"]
+
+
+def kernel_reports(log):
+    known = known_reports()
+    for line in open(log, encoding="utf-8", errors="replace"):
+        line = NOISE.sub("", line.strip())
+        # The command line may name anything, and a call trace names functions.
+        if line.startswith(("Kernel command line", "[<", "Unknown kernel command line")):
+            continue
+        if REPORT.search(line) and not any(k.search(line) for k in known):
+            print(line)
+
+
+def read_lane(directory, lane):
+    """[(result, name, reason)]"""
+    path = os.path.join(directory, lane + ".tsv")
+    if not os.path.exists(path):
+        return []
+    rows = []
+    for number, line in enumerate(open(path, encoding="utf-8"), 1):
+        fields = line.rstrip("\n").split("\t")
+        if len(fields) < 3 or fields[0] not in ("PASS", "FAIL", "SKIP"):
+            rows.append(("FAIL", f"line {number}", f"cannot be read; see {path}"))
+        else:
+            rows.append((fields[0], fields[2], fields[3] if len(fields) > 3 else ""))
+    return rows
+
+
+def lane_itself(directory, lane, rows):
+    """The row of a lane that did not run, or failed without naming anything; or None."""
+    log = os.path.join(directory, lane + ".log")
+    seconds, status = lane_end(directory, lane)
+    if status is None and lane != "build":
+        return "FAIL", "(the lane itself)", "did not run"
+    if rows and (status in (None, "0") or any(row[0] == "FAIL" for row in rows)):
+        return None
+    return "FAIL", "(the lane itself)", f"{last_words(log)}; ended with status {status}; log: {log}"
+
+
+def last_words(log):
+    if not os.path.exists(log):
+        return "no output"
+    lines = [line.strip() for line in open(log, encoding="utf-8", errors="replace")
+             if line.strip() and not line.startswith("  log: ")]
+    return lines[-1] if lines else "no output"
+
+
+def lane_end(directory, lane):
+    """(seconds, exit status), as scripts/test.sh noted them down."""
+    path = os.path.join(directory, lane + ".end")
+    if not os.path.exists(path):
+        return "", None
+    return open(path, encoding="utf-8").read().split()
+
+
+def table(directory, lanes):
+    total = {"PASS": 0, "FAIL": 0, "SKIP": 0}
+    failures = []
+    print(f"\n{'lane':<12}{'passed':>8}{'failed':>8}{'skipped':>9}{'seconds':>9}")
+    for lane in lanes:
+        rows = read_lane(directory, lane)
+        itself = lane_itself(directory, lane, rows)
+        if itself:
+            rows.append(itself)
+        counts = {key: sum(row[0] == key for row in rows) for key in total}
+        seconds = lane_end(directory, lane)[0]
+        print(f"{lane:<12}{counts['PASS']:>8}{counts['FAIL']:>8}{counts['SKIP']:>9}{seconds:>9}")
+        for key in total:
+            total[key] += counts[key]
+        failures += [(lane, name, reason) for result, name, reason in rows if result == "FAIL"]
+    print()
+    for lane, name, reason in failures:
+        log = "" if "log: " in reason else f"; log: {os.path.join(directory, lane + '.log')}"
+        print(f"FAIL {lane}: {name}: {reason}{log}")
+    print(f"{total['PASS']} passed, {total['FAIL']} failed, {total['SKIP']} skipped")
+    return 1 if total["FAIL"] else 0
+
+
+def framebuffers(path):
+    """{mmap offset of an object: framebuffer} of debugfs' framebuffer file."""
+    found, name = {}, ""
+    for line in open(path, encoding="utf-8") if os.path.exists(path) else []:
+        line = line.strip()
+        if line.startswith("framebuffer["):
+            name = line[len("framebuffer["):].split("]")[0]
+        elif line.startswith("allocated by = "):
+            name += " of " + line.split("= ")[1]
+        elif line.startswith("start="):
+            found[line[len("start="):]] = name
+    return found
+
+
+def backings(prefix):
+    """The typed list as the kernel prints it, with a first column of ours."""
+    owners = framebuffers(prefix + ".framebuffer")
+    with open(prefix + ".gem_backing", encoding="utf-8") as file:
+        lines = file.read().splitlines()
+    for number, line in enumerate(lines):
+        start = line.split()[0] if line.split() else ""
+        print(f"  {'framebuffer' if number == 0 else owners.get(start, '-'):<16}{line}")
+
+
+def main(argv):
+    if len(argv) == 3 and argv[1] == "kernel-reports":
+        return kernel_reports(argv[2])
+    if len(argv) > 3 and argv[1] == "table":
+        return table(argv[2], argv[3:])
+    if len(argv) == 3 and argv[1] == "backings":
+        return backings(argv[2])
+    return __doc__
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv))

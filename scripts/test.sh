@@ -1,0 +1,101 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: GPL-2.0
+# make test: every lane, then one table and one closing line. Each lane leaves its results in
+# out/results/LANE.tsv and its output in LANE.log; one that did not run counts as failed.
+# LANES="igt mesa" runs just these (and what they need).
+set -euo pipefail
+# shellcheck source=scripts/lib.sh
+. "$(dirname "$0")/lib.sh"
+
+DIR=$OUT/results
+LANES=${LANES:-"kunit guest igt prime mesa check"}
+unset BASE CONFIG RESULTS
+
+# What a lane runs; make's verbs but for the guest's check of itself.
+command_of() {
+	case $1 in
+	source | kernel | kunit | igt | prime | mesa | check) echo "scripts/$1.sh" ;;
+	kernel-base) echo "env BASE=1 scripts/kernel.sh" ;;
+	guest-root) echo "scripts/guest.sh" ;;
+	guest) echo "scripts/guest.sh test" ;;
+	*) die "there is no lane $1" ;;
+	esac
+}
+
+# run_lane NAME: its status and time in NAME.end.
+run_lane() {
+	local log=$DIR/$1.log started status=0 words
+	started=$(date +%s)
+	stage "$1 ..."
+	read -ra words <<<"$(command_of "$1")"
+	"${words[@]}" >"$log" 2>&1 </dev/null || status=$?
+	printf '%s %s\n' $(($(date +%s) - started)) "$status" >"$DIR/$1.end"
+	if [ $status = 0 ]; then
+		stage "$1: $(($(date +%s) - started)) s, ok"
+	else
+		stage "$1: $(($(date +%s) - started)) s, FAILED; log: $log"
+	fi
+	return $status
+}
+
+# build_step NAME: a lane of the table's first line, which has no results of its own.
+build_step() {
+	local reason
+	if run_lane "$1"; then
+		printf 'PASS\tbuild\t%s\n' "$1" >>"$DIR/build.tsv"
+		return
+	fi
+	reason=$(grep -av '^  log: ' "$DIR/$1.log" | tail -n1 | tr '\t' ' ')
+	printf 'FAIL\tbuild\t%s\t%s; log: %s\n' "$1" "$reason" "$DIR/$1.log" >>"$DIR/build.tsv"
+	return 1
+}
+
+# Says every minute what is going on, until it is ended.
+heartbeat() {
+	local lane
+	while sleep 60; do
+		for lane in source kernel kernel-base guest-root $LANES; do
+			if [ -e "$DIR/$lane.log" ] && [ ! -e "$DIR/$lane.end" ]; then
+				stage "$lane: $(tail -n1 "$DIR/$lane.log" | cut -c1-100)"
+			fi
+		done
+	done
+}
+
+# The guest's root is fetched while the kernels compile.
+build() {
+	local ok=0
+	build_step source || return
+	build_step guest-root &
+	build_step kernel || ok=1
+	build_step kernel-base || ok=1
+	wait $! || ok=1
+	return $ok
+}
+
+# What boots goes first: the compile lane beside it only gets what is left of the machine.
+lanes() {
+	local lane compile=''
+	for lane in $LANES; do
+		if [ "$lane" = check ]; then
+			(renice -n 10 "$BASHPID" >/dev/null && run_lane check) &
+			compile=$!
+		fi
+	done
+	for lane in $LANES; do
+		if [ "$lane" != check ]; then run_lane "$lane" || true; fi
+	done
+	[ -z "$compile" ] || wait "$compile" || true
+}
+
+cd "$TOP"
+for lane in $LANES; do command_of "$lane" >/dev/null; done
+rm -rf "$DIR"
+mkdir -p "$DIR"
+heartbeat &
+HEART=$!
+trap 'kill $(jobs -p) 2>/dev/null || true' EXIT
+if build; then lanes; fi
+kill "$HEART" 2>/dev/null || true
+# shellcheck disable=SC2086 # words are meant
+scripts/report.py table "$DIR" build $LANES

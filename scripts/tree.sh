@@ -1,0 +1,113 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: GPL-2.0
+# Sourced after lib.sh: where the kernel trees and the series live, and how they are read.
+
+PATCHES=$TOP/patches
+export LINUX=$BUILD/linux
+export BASE_LINUX=$BUILD/base/linux
+
+# Top directories of the kernel that may hold new files here. The kernel's scripts/ is not
+# among them: that name is taken by the project's own.
+OVERLAY_DIRS="Documentation LICENSES arch block crypto drivers fs include init io_uring ipc kernel lib mm net rust samples security sound tools virt"
+
+# series_patches: the patch files in order.
+series_patches() {
+	[ -d "$PATCHES" ] || return 0
+	find "$PATCHES" -maxdepth 1 -name '[0-9][0-9][0-9][0-9]-*.patch' | sort
+}
+
+# overlay_files: kernel paths of the project's new files.
+overlay_files() {
+	local d
+	for d in $OVERLAY_DIRS; do
+		[ -d "$TOP/$d" ] || continue
+		(cd "$TOP" && find "$d" -type f ! -name '*~' ! -name '*.orig' ! -name '*.rej' ! -name '.*.sw?')
+	done | sort
+}
+
+# patch_header FILE: what stands before the first diff.
+patch_header() { sed '/^diff --git /,$d' "$1"; }
+
+# patch_new_files FILE: the paths its New-file trailers name.
+patch_new_files() { patch_header "$1" | sed -n 's/^New-file: *//p'; }
+
+# patch_edited FILE: the paths its diffs touch.
+patch_edited() { sed -n 's|^diff --git a/\(.*\) b/.*|\1|p' "$1"; }
+
+# series_files: "PATH" of every file that the series edits or adds.
+series_files() { git -C "$LINUX" diff --name-only --no-renames base series_tip; }
+
+# state_key TREE: changes whenever anything in the work tree that git sees does.
+state_key() {
+	{
+		git -C "$1" rev-parse 'HEAD^{tree}'
+		git -C "$1" diff HEAD
+		git -C "$1" ls-files -o --exclude-standard -z | (cd "$1" && xargs -0r sha256sum)
+	} | sha256sum | cut -d' ' -f1
+}
+
+# dirty TREE: does its work tree differ from its commit?
+dirty() { [ -n "$(git -C "$1" status --porcelain)" ]; }
+
+# um_dir: where the kernel that BASE and CONFIG ask for is built.
+um_dir() {
+	case ${CONFIG:-} in
+	"" | debug) printf '%s/%sum%s\n' "$BUILD" "${BASE:+base/}" "${CONFIG:+-$CONFIG}" ;;
+	*) die "CONFIG=$CONFIG is unknown; there is CONFIG=debug" ;;
+	esac
+}
+
+# kbuild DIR ARCH ARGUMENT...: make in DIR, which lies beside its source tree, DIR/../linux. The
+# tree is named relative to DIR (by default kbuild would use its absolute path), which is what
+# lets ccache serve one clone's objects to another.
+kbuild() {
+	local dir=$1 arch=$2
+	shift 2
+	local args=(-C "$dir" -f ../linux/Makefile srcroot=../linux "ARCH=$arch" "HOSTCC=ccache gcc" -j"$JOBS")
+	case $arch in
+	arm64) args+=("CROSS_COMPILE=aarch64-linux-gnu-" "CC=ccache aarch64-linux-gnu-gcc") ;;
+	*) args+=("CC=ccache gcc") ;;
+	esac
+	KBUILD_BUILD_TIMESTAMP='2026-01-01' KBUILD_BUILD_USER=user KBUILD_BUILD_HOST=host \
+		make --no-print-directory "${args[@]}" LOCALVERSION= "$@" </dev/null
+}
+
+# kernel_packages: what building for this machine and UML takes.
+kernel_packages() { need make gcc ccache flex bison bc libc6-dev libelf-dev libssl-dev python3 git; }
+
+# kconfig DIR ARCH START FRAGMENT...: DIR/.config from the START target and the fragments; says
+# which of the requested symbols Kconfig did not grant, and then fails.
+kconfig() {
+	local dir=$1 arch=$2 start=$3 key
+	shift 3
+	mkdir -p "$dir"
+	key=$({ cat "$@"; echo "$start"; git -C "$dir/../linux" ls-files -s -- '*Kconfig*'; git -C "$dir/../linux" diff HEAD -- '*Kconfig*'; } | sha256sum)
+	[ "$(cat "$dir/.fragments" 2>/dev/null)" != "$key" ] || return 0
+	rm -f "$dir/.fragments"
+	run "$dir/config.log" kbuild "$dir" "$arch" "$start"
+	cat "$@" >>"$dir/.config"
+	run "$dir/config.log" kbuild "$dir" "$arch" olddefconfig
+	kconfig_granted "$dir/.config" "$@"
+	printf '%s\n' "$key" >"$dir/.fragments"
+}
+
+# kconfig_granted CONFIG FRAGMENT...: a later fragment overrides an earlier one.
+kconfig_granted() {
+	local config=$1 missing
+	shift
+	missing=$(awk '
+		FNR == 1 { file++ }
+		match($0, /^(# )?CONFIG_[A-Za-z0-9_]+/) {
+			name = substr($0, RSTART, RLENGTH); sub(/^# /, "", name)
+			value = $0 ~ /^#/ ? "n" : substr($0, length(name) + 2)
+			if (file == files) got[name] = value; else want[name] = value
+		}
+		END { for (n in want) if (want[n] != (n in got ? got[n] : "n")) print n "=" want[n] }' \
+		files=$(($# + 1)) "$@" "$config" | sort)
+	[ -z "$missing" ] || die "Kconfig does not grant: $(printf '%s' "$missing" | tr '\n' ' ')(see $config)"
+}
+
+# local_work: is there anything in build/linux that this script did not put there?
+local_work() {
+	[ "$(git -C "$LINUX" rev-parse HEAD)" != "$(git -C "$LINUX" rev-parse -q --verify series_tip)" ] || dirty "$LINUX"
+}
