@@ -1,0 +1,651 @@
+// SPDX-License-Identifier: MIT
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/dma-buf.h>
+#include <linux/dma-heap.h>
+#include <linux/udmabuf.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <unistd.h>
+#include <xf86drm.h>
+#include <xf86drmMode.h>
+
+#include "igt.h"
+#include "igt_kmod.h"
+#include "prime_backing_lib.h"
+
+#define HEAP_NODE "/dev/dma_heap/system"
+#define UDMABUF_NODE "/dev/udmabuf"
+
+long pb_page;
+struct pb_device pb_devices[PB_MAX_DEVICES];
+int pb_n_devices;
+struct pb_exporter pb_exporters[PB_MAX_DEVICES + 2];
+int pb_n_exporters;
+
+int pb_open(const struct pb_device *dev)
+{
+	const int fd = open(dev->node, O_RDWR | O_CLOEXEC);
+
+	igt_assert_f(fd >= 0, "cannot open %s\n", dev->node);
+	return fd;
+}
+
+int pb_dumb_create(int drm, uint32_t width, uint32_t height, uint32_t bpp,
+		   uint32_t *handle, uint32_t *pitch, uint64_t *size)
+{
+	struct drm_mode_create_dumb args = { .width = width, .height = height, .bpp = bpp };
+
+	if (drmIoctl(drm, DRM_IOCTL_MODE_CREATE_DUMB, &args))
+		return errno;
+	*handle = args.handle;
+	if (pitch)
+		*pitch = args.pitch;
+	if (size)
+		*size = args.size;
+	return 0;
+}
+
+int pb_import_errno(int drm, int fd, uint32_t *handle)
+{
+	struct drm_prime_handle args = { .fd = fd };
+
+	if (drmIoctl(drm, DRM_IOCTL_PRIME_FD_TO_HANDLE, &args))
+		return errno;
+	*handle = args.handle;
+	return 0;
+}
+
+int pb_export_errno(int drm, uint32_t handle, uint32_t flags, int *fd)
+{
+	struct drm_prime_handle args = { .handle = handle, .flags = flags, .fd = -1 };
+
+	if (drmIoctl(drm, DRM_IOCTL_PRIME_HANDLE_TO_FD, &args))
+		return errno;
+	*fd = args.fd;
+	return 0;
+}
+
+int pb_gem_close_errno(int drm, uint32_t handle)
+{
+	struct drm_gem_close args = { .handle = handle };
+
+	return drmIoctl(drm, DRM_IOCTL_GEM_CLOSE, &args) ? errno : 0;
+}
+
+/* Fit for these tests: makes a dumb buffer and gives out a dma-buf for it. */
+static bool usable(int drm)
+{
+	uint32_t handle = 0;
+	int dmabuf = -1;
+
+	if (pb_dumb_create(drm, 64, 1, 32, &handle, NULL, NULL))
+		return false;
+	if (pb_export_errno(drm, handle, DRM_CLOEXEC | DRM_RDWR, &dmabuf))
+		return false;
+	close(dmabuf);
+	return pb_gem_close_errno(drm, handle) == 0;
+}
+
+static bool read_driver_name(int drm, struct pb_device *dev)
+{
+	drmVersionPtr version = drmGetVersion(drm);
+	unsigned int same = 0;
+
+	if (!version)
+		return false;
+	snprintf(dev->driver, sizeof(dev->driver), "%s", version->name);
+	for (int i = 0; i < pb_n_devices; i++)
+		same += !strcmp(pb_devices[i].driver, version->name);
+	if (same)
+		snprintf(dev->name, sizeof(dev->name), "%.31s%u", version->name, same % 100);
+	else
+		snprintf(dev->name, sizeof(dev->name), "%.31s", version->name);
+	drmFreeVersion(version);
+	return true;
+}
+
+static void probe_card(int minor)
+{
+	struct pb_device *dev = &pb_devices[pb_n_devices];
+	int drm;
+
+	snprintf(dev->node, sizeof(dev->node), "/dev/dri/card%d", minor);
+	drm = open(dev->node, O_RDWR | O_CLOEXEC);
+	if (drm < 0)
+		return;
+	if (read_driver_name(drm, dev) && usable(drm))
+		pb_n_devices++;
+	close(drm);
+}
+
+static void add_exporter(enum pb_kind kind, const char *name, const struct pb_device *dev,
+			 const char *missing)
+{
+	pb_exporters[pb_n_exporters++] = (struct pb_exporter){
+		.kind = kind, .name = name, .dev = dev, .missing = missing,
+	};
+}
+
+void pb_setup(void)
+{
+	pb_page = sysconf(_SC_PAGESIZE);
+	igt_kmod_load("vgem", "");
+	igt_kmod_load("vkms", "");
+	igt_kmod_load("udmabuf", "");
+
+	for (int minor = 0; minor < 64 && pb_n_devices < PB_MAX_DEVICES; minor++)
+		probe_card(minor);
+	igt_require_f(pb_n_devices, "no DRM device with dumb buffers and PRIME\n");
+
+	for (int i = 0; i < pb_n_devices; i++)
+		add_exporter(PB_GEM, pb_devices[i].name, &pb_devices[i], NULL);
+	add_exporter(PB_UDMABUF, "udmabuf", NULL,
+		     access(UDMABUF_NODE, R_OK | W_OK) ? "no " UDMABUF_NODE : NULL);
+	add_exporter(PB_HEAP, "dma-heap", NULL,
+		     access(HEAP_NODE, R_OK | W_OK) ? "no " HEAP_NODE : NULL);
+}
+
+static bool is_ours(int dir, const char *fd)
+{
+	char target[128];
+	const ssize_t len = readlinkat(dir, fd, target, sizeof(target) - 1);
+
+	if (len < 0)
+		return false;
+	target[len] = 0;
+	return !strncmp(target, "/dev/dri/", 9) || !strncmp(target, "/dmabuf:", 8) ||
+	       strstr(target, "/crc/data");
+}
+
+/* What a failed subtest left open must not make the next one fail: a DRM master, a CRC. */
+static void close_leftovers(void)
+{
+	DIR *dir = opendir("/proc/self/fd");
+	struct dirent *entry;
+
+	igt_assert(dir);
+	while ((entry = readdir(dir))) {
+		if (is_ours(dirfd(dir), entry->d_name))
+			close(atoi(entry->d_name));
+	}
+	closedir(dir);
+}
+
+static void run_pair(const struct pb_case *test, const struct pb_exporter *exp,
+		     const struct pb_device *imp)
+{
+	struct pb_pair pair = { .exp = exp, .imp = imp };
+
+	snprintf(pair.name, sizeof(pair.name), "%s-to-%s", exp->name, imp->name);
+	close_leftovers();
+	igt_dynamic_f("%s", pair.name) {
+		igt_require_f(!exp->missing, "%s\n", exp->missing);
+		test->run(&pair);
+	}
+}
+
+static void run_all_pairs(const struct pb_case *test)
+{
+	for (int e = 0; e < pb_n_exporters; e++) {
+		for (int i = 0; i < pb_n_devices; i++)
+			run_pair(test, &pb_exporters[e], &pb_devices[i]);
+	}
+}
+
+static void run_device(void (*run)(const struct pb_device *dev), const struct pb_device *dev)
+{
+	igt_dynamic_f("%s", dev->name)
+		run(dev);
+}
+
+void pb_run_devices(void (*run)(const struct pb_device *dev))
+{
+	for (int i = 0; i < pb_n_devices; i++)
+		run_device(run, &pb_devices[i]);
+}
+
+static void run_exporter(void (*run)(const struct pb_exporter *exp), const struct pb_exporter *exp)
+{
+	igt_dynamic_f("%s", exp->name) {
+		igt_require_f(!exp->missing, "%s\n", exp->missing);
+		run(exp);
+	}
+}
+
+void pb_run_exporters(void (*run)(const struct pb_exporter *exp))
+{
+	for (int i = 0; i < pb_n_exporters; i++)
+		run_exporter(run, &pb_exporters[i]);
+}
+
+static void run_case(const struct pb_case *test)
+{
+	igt_describe(test->what);
+	igt_subtest_with_dynamic(test->name)
+		run_all_pairs(test);
+}
+
+/* The loops are not in the functions that a failure jumps back into. */
+void pb_run_pairs(const struct pb_case *cases, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		run_case(&cases[i]);
+}
+
+void pb_require_kms(const struct pb_device *dev)
+{
+	const int drm = pb_open(dev);
+	drmModeRes *res = drmModeGetResources(drm);
+	const bool kms = res && res->count_crtcs && res->count_connectors;
+
+	drmModeFreeResources(res);
+	close(drm);
+	igt_require_f(kms, "%s does not scan out\n", dev->name);
+}
+
+int pb_memfd(uint64_t size)
+{
+	const int fd = memfd_create("prime_backing", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+
+	igt_assert_fd(fd);
+	igt_assert_eq(ftruncate(fd, size), 0);
+	igt_assert_eq(fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK), 0);
+	return fd;
+}
+
+/*
+ * udmabuf of Linux 7.3 maps for the direction of its first sync and never again: a later one in
+ * another direction is an error that DMA_API_DEBUG reports, once, and then nothing else.
+ */
+void pb_sync_first(int udmabuf)
+{
+	prime_sync_start(udmabuf, true);
+	prime_sync_end(udmabuf, true);
+}
+
+int pb_udmabuf(int memfd, uint64_t offset, uint64_t size)
+{
+	struct udmabuf_create args = {
+		.memfd = memfd, .flags = UDMABUF_FLAGS_CLOEXEC, .offset = offset, .size = size,
+	};
+	const int node = open(UDMABUF_NODE, O_RDWR | O_CLOEXEC);
+	int fd, err;
+
+	igt_assert_fd(node);
+	fd = ioctl(node, UDMABUF_CREATE, &args);
+	err = errno;
+	close(node);
+	if (fd >= 0)
+		pb_sync_first(fd);
+	errno = err;
+	return fd;
+}
+
+int pb_heap_alloc(uint64_t len, uint32_t fd_flags)
+{
+	struct dma_heap_allocation_data args = { .len = len, .fd_flags = fd_flags | O_CLOEXEC };
+	const int node = open(HEAP_NODE, O_RDWR | O_CLOEXEC);
+	int ret, err;
+
+	igt_assert_fd(node);
+	ret = ioctl(node, DMA_HEAP_IOCTL_ALLOC, &args);
+	err = errno;
+	close(node);
+	errno = err;
+	return ret ? -1 : (int)args.fd;
+}
+
+/* A row of a page each: the size is then exact on every device without odd pitch rules. */
+static void create_gem(struct pb_buf *buf, uint64_t size)
+{
+	buf->drm = pb_open(buf->exp->dev);
+	igt_assert_eq(pb_dumb_create(buf->drm, pb_page / 4, (size + pb_page - 1) / pb_page, 32,
+				     &buf->handle, NULL, &buf->size), 0);
+	igt_assert_lte_u64(size, buf->size);
+	buf->dmabuf = prime_handle_to_fd_for_mmap(buf->drm, buf->handle);
+}
+
+void pb_create(struct pb_buf *buf, const struct pb_exporter *exp, uint64_t size)
+{
+	*buf = (struct pb_buf){ .exp = exp, .size = size, .drm = -1, .memfd = -1, .dmabuf = -1 };
+
+	switch (exp->kind) {
+	case PB_GEM:
+		create_gem(buf, size);
+		break;
+	case PB_UDMABUF:
+		buf->memfd = pb_memfd(size);
+		buf->dmabuf = pb_udmabuf(buf->memfd, 0, size);
+		break;
+	case PB_HEAP:
+		buf->dmabuf = pb_heap_alloc(size, O_RDWR);
+		break;
+	}
+	igt_assert_f(buf->dmabuf >= 0, "%s gives no dma-buf of %llu bytes: %m\n", exp->name,
+		     (unsigned long long)size);
+}
+
+void pb_close_handle(struct pb_buf *buf)
+{
+	if (buf->handle)
+		gem_close(buf->drm, buf->handle);
+	buf->handle = 0;
+}
+
+static void close_once(int *fd)
+{
+	if (*fd >= 0)
+		igt_assert_eq(close(*fd), 0);
+	*fd = -1;
+}
+
+void pb_close_file(struct pb_buf *buf)
+{
+	close_once(&buf->drm);
+	close_once(&buf->memfd);
+	buf->handle = 0;
+}
+
+void pb_close_dmabuf(struct pb_buf *buf)
+{
+	close_once(&buf->dmabuf);
+}
+
+void pb_destroy(struct pb_buf *buf)
+{
+	pb_close_dmabuf(buf);
+	pb_close_handle(buf);
+	pb_close_file(buf);
+}
+
+void pb_import(struct pb_import *imp, const struct pb_device *dev, int dmabuf)
+{
+	imp->dev = dev;
+	imp->drm = pb_open(dev);
+	imp->handle = prime_fd_to_handle(imp->drm, dmabuf);
+	igt_assert_neq_u32(imp->handle, 0);
+}
+
+void pb_import_close_handle(struct pb_import *imp)
+{
+	if (imp->handle)
+		gem_close(imp->drm, imp->handle);
+	imp->handle = 0;
+}
+
+void pb_import_close(struct pb_import *imp)
+{
+	pb_import_close_handle(imp);
+	close_once(&imp->drm);
+}
+
+int64_t pb_map_offset(int drm, uint32_t handle)
+{
+	struct drm_mode_map_dumb args = { .handle = handle };
+
+	return drmIoctl(drm, DRM_IOCTL_MODE_MAP_DUMB, &args) ? -errno : (int64_t)args.offset;
+}
+
+void *pb_mmap_gem(int drm, uint32_t handle, size_t len, int prot, int flags, off_t pos)
+{
+	const int64_t offset = pb_map_offset(drm, handle);
+
+	igt_assert_f(offset > 0, "no mmap offset: %s\n", strerror(-(int)offset));
+	return mmap(NULL, len, prot, flags, drm, offset + pos);
+}
+
+static struct pb_view view(void *ptr, size_t len, int sync)
+{
+	igt_assert_f(ptr != MAP_FAILED, "mmap of %zu bytes: %m\n", len);
+	return (struct pb_view){ .ptr = ptr, .len = len, .sync = sync };
+}
+
+struct pb_view pb_view_dmabuf(int dmabuf, uint64_t size)
+{
+	return view(mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, dmabuf, 0), size, dmabuf);
+}
+
+struct pb_view pb_view_native(const struct pb_buf *buf)
+{
+	const int prot = PROT_READ | PROT_WRITE;
+
+	switch (buf->exp->kind) {
+	case PB_GEM:
+		return view(pb_mmap_gem(buf->drm, buf->handle, buf->size, prot, MAP_SHARED, 0),
+			    buf->size, buf->dmabuf);
+	case PB_UDMABUF:
+		return view(mmap(NULL, buf->size, prot, MAP_SHARED, buf->memfd, 0),
+			    buf->size, buf->dmabuf);
+	case PB_HEAP:
+		break;		/* has no other way than the dma-buf */
+	}
+	return pb_view_dmabuf(buf->dmabuf, buf->size);
+}
+
+/* Importers may leave mapping to the exporter: then the way is the dma-buf of their handle. */
+static struct pb_view view_reexport(const struct pb_import *imp, int sync, uint64_t size)
+{
+	const int again = prime_handle_to_fd_for_mmap(imp->drm, imp->handle);
+	struct pb_view view;
+
+	igt_assert_fd(again);
+	view = pb_view_dmabuf(again, size);
+	view.sync = sync;
+	close(again);
+	return view;
+}
+
+struct pb_view pb_view_import(const struct pb_import *imp, int dmabuf, uint64_t size)
+{
+	const int64_t offset = pb_map_offset(imp->drm, imp->handle);
+
+	if (offset == -EINVAL)
+		return view_reexport(imp, dmabuf, size);
+	igt_assert_f(offset > 0, "no mmap offset: %s\n", strerror(-(int)offset));
+	return view(mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, imp->drm, offset),
+		    size, dmabuf);
+}
+
+/*
+ * Offsets are handed out from the first that no 32-bit length reaches, and a file may map only
+ * what it has a handle for: so the one that works in a file of one handle is that handle's.
+ */
+int64_t pb_find_offset(int drm)
+{
+	const int64_t first = 1ll << 32;
+
+	for (int64_t page = 0; page < 1 << 17; page++) {
+		const int64_t offset = first + page * pb_page;
+		void *ptr = mmap(NULL, pb_page, PROT_READ, MAP_SHARED, drm, offset);
+
+		if (ptr != MAP_FAILED) {
+			igt_assert_eq(munmap(ptr, pb_page), 0);
+			return offset;
+		}
+	}
+	return -EINVAL;
+}
+
+void pb_unview(struct pb_view *view)
+{
+	if (view->ptr)
+		igt_assert_eq(munmap(view->ptr, view->len), 0);
+	view->ptr = NULL;
+}
+
+void pb_share(struct pb_shared *s, const struct pb_pair *pair, uint64_t size)
+{
+	pb_create(&s->buf, pair->exp, size);
+	pb_import(&s->imp, pair->imp, s->buf.dmabuf);
+	s->native = pb_view_native(&s->buf);
+	s->via_dmabuf = pb_view_dmabuf(s->buf.dmabuf, s->buf.size);
+	s->via_import = pb_view_import(&s->imp, s->buf.dmabuf, s->buf.size);
+}
+
+void pb_unshare(struct pb_shared *s)
+{
+	pb_unview(&s->native);
+	pb_unview(&s->via_dmabuf);
+	pb_unview(&s->via_import);
+	pb_import_close(&s->imp);
+	pb_destroy(&s->buf);
+}
+
+/* A few rounds of multiply and shift: neighbours and seeds share no bits. */
+uint64_t pb_word(uint64_t seed, uint64_t index)
+{
+	uint64_t x = (seed + 1) * 0x9e3779b97f4a7c15ull + index;
+
+	for (int i = 0; i < 2; i++) {
+		x ^= x >> 31;
+		x *= 0xd6e8feb86659fd93ull;
+	}
+	return x ^ (x >> 32);
+}
+
+void pb_fill(void *ptr, uint64_t pos, size_t len, uint64_t seed)
+{
+	uint64_t *p = ptr;
+
+	for (size_t i = 0; i < len / 8; i++)
+		p[i] = pb_word(seed, pos / 8 + i);
+}
+
+size_t pb_differs(const void *ptr, uint64_t pos, size_t len, uint64_t seed)
+{
+	const volatile uint64_t *p = ptr;
+
+	for (size_t i = 0; i < len / 8; i++) {
+		if (p[i] != pb_word(seed, pos / 8 + i))
+			return i * 8;
+	}
+	return len;
+}
+
+void pb_check(const void *ptr, uint64_t pos, size_t len, uint64_t seed, const char *what)
+{
+	const size_t at = pb_differs(ptr, pos, len, seed);
+
+	igt_assert_f(at == len, "%s: wrong bytes at %#zx of %#zx (page %zu)\n", what, at, len,
+		     at / pb_page);
+}
+
+static void begin(const struct pb_view *view, bool write)
+{
+	if (view->sync >= 0)
+		prime_sync_start(view->sync, write);
+}
+
+static void end(const struct pb_view *view, bool write)
+{
+	if (view->sync >= 0)
+		prime_sync_end(view->sync, write);
+}
+
+void pb_write(const struct pb_view *view, uint64_t seed)
+{
+	begin(view, true);
+	pb_fill(view->ptr, 0, view->len, seed);
+	end(view, true);
+}
+
+void pb_verify(const struct pb_view *view, uint64_t seed, const char *what)
+{
+	begin(view, false);
+	pb_check(view->ptr, 0, view->len, seed, what);
+	end(view, false);
+}
+
+/* The same place in every page: two pages that are one cannot both hold their marks. */
+static uint64_t *mark(const struct pb_view *view, size_t page)
+{
+	return (uint64_t *)(view->ptr + page * pb_page) + 37;
+}
+
+void pb_mark(const struct pb_view *view, uint64_t seed, size_t step)
+{
+	begin(view, true);
+	for (size_t i = 0; i < view->len / pb_page; i += step)
+		*mark(view, i) = pb_word(seed, i);
+	*mark(view, view->len / pb_page - 1) = pb_word(seed, view->len);
+	end(view, true);
+}
+
+static void check_mark(const struct pb_view *view, size_t page, uint64_t word, const char *what)
+{
+	igt_assert_f(*mark(view, page) == word, "%s: wrong bytes in page %zu\n", what, page);
+}
+
+void pb_verify_marks(const struct pb_view *view, uint64_t seed, size_t step, const char *what)
+{
+	const size_t last = view->len / pb_page - 1;
+
+	begin(view, false);
+	for (size_t i = 0; i < last; i += step)
+		check_mark(view, i, pb_word(seed, i), what);
+	check_mark(view, last, pb_word(seed, view->len), what);
+	end(view, false);
+}
+
+static sigjmp_buf touch_env;
+
+static void on_touch(int sig)
+{
+	siglongjmp(touch_env, sig);
+}
+
+int pb_touch(volatile uint8_t *p, bool write)
+{
+	struct sigaction action = { .sa_handler = on_touch }, segv, bus;
+	int sig;
+
+	sigaction(SIGSEGV, &action, &segv);
+	sigaction(SIGBUS, &action, &bus);
+	sig = sigsetjmp(touch_env, 1);
+	if (!sig) {
+		const uint8_t byte = *p;
+
+		if (write)
+			*p = byte;
+	}
+	sigaction(SIGSEGV, &segv, NULL);
+	sigaction(SIGBUS, &bus, NULL);
+	return sig;
+}
+
+void pb_permute(uint32_t *order, uint32_t n, uint64_t seed)
+{
+	for (uint32_t i = 0; i < n; i++) {
+		const uint32_t j = pb_word(seed, i) % (i + 1);
+
+		order[i] = i;
+		order[i] = order[j];
+		order[j] = i;
+	}
+}
+
+void pb_name(int dmabuf, const char *name)
+{
+	igt_assert_eq(ioctl(dmabuf, DMA_BUF_SET_NAME_B, name), 0);
+}
+
+int pb_count_named(const char *prefix)
+{
+	char path[128], line[512];
+	int count = 0;
+	FILE *f;
+
+	snprintf(path, sizeof(path), "%s/dma_buf/bufinfo", igt_debugfs_mount());
+	f = fopen(path, "r");
+	igt_require_f(f, "no %s\n", path);
+	while (fgets(line, sizeof(line), f))
+		count += strstr(line, prefix) != NULL;
+	fclose(f);
+	return count;
+}

@@ -1,0 +1,150 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What the prime_backing_* tests share: buffers of every kind of exporter, imports into every
+ * kind of importer, the ways to reach their bytes, and patterns that tell each byte's place.
+ *
+ * Driver agnostic: an exporter or importer is any DRM device that makes dumb buffers and
+ * imports dma-bufs, an exporter is also /dev/udmabuf and the system dma-heap.
+ */
+#ifndef PRIME_BACKING_LIB_H
+#define PRIME_BACKING_LIB_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define PB_MAX_DEVICES 8
+
+struct pb_device {
+	char driver[32];
+	char name[48];			/* the driver's; with a number when it is there twice */
+	char node[32];
+};
+
+enum pb_kind { PB_GEM, PB_UDMABUF, PB_HEAP };
+
+struct pb_exporter {
+	enum pb_kind kind;
+	const char *name;
+	const struct pb_device *dev;	/* PB_GEM only */
+	const char *missing;		/* why it cannot be used here, or NULL */
+};
+
+/* One exporter with one importer; the same device twice means two open files of it. */
+struct pb_pair {
+	char name[112];
+	const struct pb_exporter *exp;
+	const struct pb_device *imp;
+};
+
+struct pb_case {
+	const char *name;
+	const char *what;
+	void (*run)(const struct pb_pair *pair);
+};
+
+/* -1 or 0 in a member means: not there (any more). */
+struct pb_buf {
+	const struct pb_exporter *exp;
+	uint64_t size;
+	int drm;
+	uint32_t handle;
+	int memfd;
+	int dmabuf;
+};
+
+struct pb_import {
+	const struct pb_device *dev;
+	int drm;
+	uint32_t handle;
+};
+
+/* A mapping of a buffer; sync names the dma-buf that brackets CPU access, -1 for none. */
+struct pb_view {
+	uint8_t *ptr;
+	size_t len;
+	int sync;
+};
+
+/* A mapped buffer with one importer, everything open: what most tests begin with. */
+struct pb_shared {
+	struct pb_buf buf;
+	struct pb_import imp;
+	struct pb_view native, via_dmabuf, via_import;
+};
+
+extern long pb_page;
+extern struct pb_device pb_devices[PB_MAX_DEVICES];
+extern int pb_n_devices;
+extern struct pb_exporter pb_exporters[PB_MAX_DEVICES + 2];
+extern int pb_n_exporters;
+
+/* Fixture: finds devices and exporters; skips everything when there is no importer. */
+void pb_setup(void);
+/* A subtest with one dynamic subtest for each pair. */
+void pb_run_pairs(const struct pb_case *cases, size_t count);
+/* Dynamic subtests of a subtest: one for each device, one for each exporter. */
+void pb_run_devices(void (*run)(const struct pb_device *dev));
+void pb_run_exporters(void (*run)(const struct pb_exporter *exp));
+/* Skips when the device does not scan out. */
+void pb_require_kms(const struct pb_device *dev);
+
+int pb_open(const struct pb_device *dev);
+/* fd of a memfd that may not shrink, as udmabuf demands. */
+int pb_memfd(uint64_t size);
+int pb_dumb_create(int drm, uint32_t width, uint32_t height, uint32_t bpp,
+		   uint32_t *handle, uint32_t *pitch, uint64_t *size);
+/* To be done with a udmabuf before anything else; pb_udmabuf() does. */
+void pb_sync_first(int udmabuf);
+int pb_udmabuf(int memfd, uint64_t offset, uint64_t size);
+int pb_heap_alloc(uint64_t len, uint32_t fd_flags);
+/* 0, or the errno of an import that must not succeed. */
+int pb_import_errno(int drm, int fd, uint32_t *handle);
+int pb_export_errno(int drm, uint32_t handle, uint32_t flags, int *fd);
+int pb_gem_close_errno(int drm, uint32_t handle);
+/* The fake offset of a dumb buffer, or -errno. */
+int64_t pb_map_offset(int drm, uint32_t handle);
+/* The fake offset of a file's only handle, also where pb_map_offset() refuses; or -errno. */
+int64_t pb_find_offset(int drm);
+
+void pb_create(struct pb_buf *buf, const struct pb_exporter *exp, uint64_t size);
+void pb_close_handle(struct pb_buf *buf);
+void pb_close_file(struct pb_buf *buf);
+void pb_close_dmabuf(struct pb_buf *buf);
+void pb_destroy(struct pb_buf *buf);
+
+void pb_import(struct pb_import *imp, const struct pb_device *dev, int dmabuf);
+void pb_import_close_handle(struct pb_import *imp);
+void pb_import_close(struct pb_import *imp);
+
+/* MAP_FAILED and errno, or the mapping; pos counts from the start of the buffer. */
+void *pb_mmap_gem(int drm, uint32_t handle, size_t len, int prot, int flags, off_t pos);
+struct pb_view pb_view_native(const struct pb_buf *buf);
+struct pb_view pb_view_dmabuf(int dmabuf, uint64_t size);
+struct pb_view pb_view_import(const struct pb_import *imp, int dmabuf, uint64_t size);
+void pb_unview(struct pb_view *view);
+
+void pb_share(struct pb_shared *s, const struct pb_pair *pair, uint64_t size);
+void pb_unshare(struct pb_shared *s);
+
+/* Every 8 bytes of a pattern are a function of seed and place. */
+uint64_t pb_word(uint64_t seed, uint64_t index);
+void pb_fill(void *ptr, uint64_t pos, size_t len, uint64_t seed);
+/* First place that differs, or len. */
+size_t pb_differs(const void *ptr, uint64_t pos, size_t len, uint64_t seed);
+void pb_check(const void *ptr, uint64_t pos, size_t len, uint64_t seed, const char *what);
+void pb_write(const struct pb_view *view, uint64_t seed);
+void pb_verify(const struct pb_view *view, uint64_t seed, const char *what);
+/* One word in every step-th page and in the last one: for buffers too big to fill. */
+void pb_mark(const struct pb_view *view, uint64_t seed, size_t step);
+void pb_verify_marks(const struct pb_view *view, uint64_t seed, size_t step, const char *what);
+
+/* Reads, or writes back, one byte: 0, or the signal that this raised. */
+int pb_touch(volatile uint8_t *p, bool write);
+/* A permutation of 0 .. n-1 that depends on seed only. */
+void pb_permute(uint32_t *order, uint32_t n, uint64_t seed);
+/* Gives a dma-buf a name; how many dma-bufs carry one that starts so. */
+void pb_name(int dmabuf, const char *name);
+int pb_count_named(const char *prefix);
+
+#endif
