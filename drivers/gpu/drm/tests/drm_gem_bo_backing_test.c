@@ -1,0 +1,1206 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * KUnit test suite for the typed list behind GEM buffer objects
+ */
+
+#include <linux/dma-buf.h>
+#include <linux/dma-mapping.h>
+#include <linux/dma-resv.h>
+#include <linux/file.h>
+#include <linux/iosys-map.h>
+#include <linux/prandom.h>
+#include <linux/scatterlist.h>
+#include <linux/shmem_fs.h>
+#include <linux/sizes.h>
+
+#include <kunit/device.h>
+#include <kunit/test.h>
+
+#include <drm/drm_device.h>
+#include <drm/drm_drv.h>
+#include <drm/drm_gem.h>
+#include <drm/drm_gem_bo_backing.h>
+#include <drm/drm_kunit_helpers.h>
+#include <drm/drm_prime.h>
+
+MODULE_IMPORT_NS("DMA_BUF");
+
+#define TEST_PAGES	96
+#define TEST_SIZE	((size_t)TEST_PAGES << PAGE_SHIFT)
+#define BLOCK_ORDER	3
+#define BLOCK_PAGES	(1U << BLOCK_ORDER)
+#define NUM_STEPS	200
+
+struct test_bo {
+	struct drm_gem_object base;
+	struct drm_gem_bo_backing backing;
+};
+
+struct test_ctx {
+	/* The exporter and the importer. */
+	struct drm_device *drm[2];
+};
+
+static struct test_bo *to_test_bo(struct drm_gem_object *obj)
+{
+	return container_of(obj, struct test_bo, base);
+}
+
+static void test_bo_free(struct drm_gem_object *obj)
+{
+	struct test_bo *bo = to_test_bo(obj);
+
+	dma_resv_lock(obj->resv, NULL);
+	drm_gem_bo_backing_fini(&bo->backing);
+	dma_resv_unlock(obj->resv);
+
+	if (obj->import_attach)
+		drm_prime_gem_destroy(obj, NULL);
+	drm_gem_object_release(obj);
+	kfree(bo);
+}
+
+static struct sg_table *test_bo_get_sg_table(struct drm_gem_object *obj)
+{
+	return drm_gem_bo_backing_get_sg_table(obj->backing);
+}
+
+static const struct drm_gem_object_funcs test_bo_funcs = {
+	.free = test_bo_free,
+	.get_sg_table = test_bo_get_sg_table,
+};
+
+/* A dma-buf takes its owner from here. */
+static const struct file_operations test_fops = {
+	.owner = THIS_MODULE,
+};
+
+static const struct drm_driver test_driver = {
+	.driver_features = DRIVER_GEM,
+	.fops = &test_fops,
+};
+
+KUNIT_DEFINE_ACTION_WRAPPER(test_bo_put, drm_gem_object_put, struct drm_gem_object *);
+
+static void test_unlock(void *resv)
+{
+	dma_resv_unlock(resv);
+}
+
+static void test_flush(void *data)
+{
+	flush_delayed_fput();
+}
+
+/* A shmem object, or a private one that takes pages or an attachment. */
+static struct test_bo *test_bo_create(struct kunit *test, struct drm_device *drm,
+				      enum drm_gem_bo_kind kind, bool shmem, size_t size)
+{
+	struct test_bo *bo = kzalloc_obj(*bo);
+
+	KUNIT_ASSERT_NOT_NULL(test, bo);
+	bo->base.funcs = &test_bo_funcs;
+	if (shmem)
+		KUNIT_ASSERT_EQ(test, drm_gem_object_init(drm, &bo->base, size), 0);
+	else
+		drm_gem_private_object_init(drm, &bo->base, size);
+	KUNIT_ASSERT_EQ(test, drm_gem_bo_backing_init(&bo->backing, &bo->base, kind), 0);
+	KUNIT_ASSERT_EQ(test, kunit_add_action_or_reset(test, test_bo_put, &bo->base), 0);
+
+	return bo;
+}
+
+/* The same, with its lock held until the end of the test. */
+static struct test_bo *test_bo_create_locked(struct kunit *test,
+					     enum drm_gem_bo_kind kind, bool shmem,
+					     size_t size)
+{
+	struct test_ctx *ctx = test->priv;
+	struct test_bo *bo = test_bo_create(test, ctx->drm[0], kind, shmem, size);
+
+	dma_resv_lock(bo->base.resv, NULL);
+	KUNIT_ASSERT_EQ(test, kunit_add_action_or_reset(test, test_unlock, bo->base.resv), 0);
+
+	return bo;
+}
+
+static struct test_bo *shmem_bo(struct kunit *test)
+{
+	return test_bo_create_locked(test, DRM_GEM_BO_STREAMING, true, TEST_SIZE);
+}
+
+KUNIT_DEFINE_ACTION_WRAPPER(test_free_page, put_page, struct page *);
+
+/* Freed after the object: actions run in reverse. */
+static struct page *test_alloc_pages(struct kunit *test, unsigned int order)
+{
+	struct page *page = alloc_pages(GFP_KERNEL | __GFP_COMP, order);
+
+	KUNIT_ASSERT_NOT_NULL(test, page);
+	KUNIT_ASSERT_EQ(test, kunit_add_action_or_reset(test, test_free_page, page), 0);
+
+	return page;
+}
+
+/*
+ * The reference: what every single page of an object is supposed to be.
+ */
+struct flat {
+	struct page *page[TEST_PAGES];
+	dma_addr_t dma[TEST_PAGES];
+	bool present[TEST_PAGES];
+	bool mapped[TEST_PAGES];
+};
+
+static bool flat_all(const bool *what, u32 index, u32 num)
+{
+	while (num--)
+		if (!what[index + num])
+			return false;
+
+	return true;
+}
+
+static void flat_check_lookup(struct kunit *test, const struct flat *flat,
+			      const struct drm_gem_bo_backing *b, struct rnd_state *rnd)
+{
+	u32 i;
+
+	for (i = 0; i < TEST_PAGES; i++) {
+		u32 in_page = prandom_u32_state(rnd) % PAGE_SIZE;
+		dma_addr_t dma;
+		int ret;
+
+		KUNIT_ASSERT_PTR_EQ(test, drm_gem_bo_backing_page(b, i),
+				    flat->present[i] ? flat->page[i] : NULL);
+		ret = drm_gem_bo_backing_dma_addr(b, ((u64)i << PAGE_SHIFT) + in_page, &dma);
+		KUNIT_ASSERT_EQ(test, ret, flat->mapped[i] ? 0 : -ENXIO);
+		if (!ret)
+			KUNIT_ASSERT_EQ(test, dma, flat->dma[i] + in_page);
+	}
+}
+
+/* Byte for byte, and no two pieces that could be one. */
+static void flat_check_dma(struct kunit *test, const struct flat *flat,
+			   const struct drm_gem_bo_backing *b, u64 offset, u64 size)
+{
+	u32 first = offset >> PAGE_SHIFT, last = (offset + size - 1) >> PAGE_SHIFT;
+	dma_addr_t follow = DMA_MAPPING_ERROR;
+	struct drm_gem_bo_cursor cur;
+	u64 at = offset, i;
+	int ret;
+
+	ret = drm_gem_bo_dma_begin(&cur, b, offset, size);
+	KUNIT_ASSERT_EQ(test, ret,
+			flat_all(flat->mapped, first, last - first + 1) ? 0 : -ENXIO);
+	if (ret)
+		return;
+
+	while (drm_gem_bo_dma_next(&cur)) {
+		KUNIT_ASSERT_EQ(test, cur.offset, at);
+		KUNIT_ASSERT_GT(test, cur.size, 0);
+		KUNIT_ASSERT_NE(test, cur.dma_addr, follow);
+		for (i = 0; i < cur.size; i++, at++)
+			if (cur.dma_addr + i != flat->dma[at >> PAGE_SHIFT] + at % PAGE_SIZE)
+				KUNIT_FAIL_AND_ABORT(test, "wrong address at byte %llu", at);
+		follow = cur.dma_addr + cur.size;
+	}
+	KUNIT_ASSERT_EQ(test, at, offset + size);
+	KUNIT_ASSERT_FALSE(test, drm_gem_bo_dma_next(&cur));
+}
+
+static void flat_check_pages(struct kunit *test, const struct flat *flat,
+			     const struct drm_gem_bo_backing *b, u32 index, u32 num)
+{
+	struct drm_gem_bo_cursor cur;
+	unsigned long follow = ~0UL;
+	u32 at = index, i;
+	int ret;
+
+	ret = drm_gem_bo_page_begin(&cur, b, (u64)index << PAGE_SHIFT,
+				    (u64)num << PAGE_SHIFT);
+	KUNIT_ASSERT_EQ(test, ret, flat_all(flat->present, index, num) ? 0 : -ENXIO);
+	if (ret)
+		return;
+
+	while (drm_gem_bo_page_next(&cur)) {
+		KUNIT_ASSERT_EQ(test, cur.offset, (u64)at << PAGE_SHIFT);
+		KUNIT_ASSERT_NE(test, page_to_pfn(cur.page), follow);
+		for (i = 0; i < cur.size >> PAGE_SHIFT; i++, at++)
+			KUNIT_ASSERT_EQ(test, page_to_pfn(cur.page) + i,
+					page_to_pfn(flat->page[at]));
+		follow = page_to_pfn(cur.page) + i;
+	}
+	KUNIT_ASSERT_EQ(test, at, index + num);
+}
+
+static void flat_check(struct kunit *test, const struct flat *flat,
+		       const struct drm_gem_bo_backing *b, struct rnd_state *rnd)
+{
+	u32 i, present = 0, mapped = 0;
+
+	for (i = 0; i < TEST_PAGES; i++) {
+		present += flat->present[i];
+		mapped += flat->mapped[i];
+	}
+	KUNIT_ASSERT_EQ(test, drm_gem_bo_backing_resident_size(b), (u64)present << PAGE_SHIFT);
+	KUNIT_ASSERT_EQ(test, drm_gem_bo_backing_mapped_size(b), (u64)mapped << PAGE_SHIFT);
+	KUNIT_ASSERT_EQ(test, drm_gem_bo_backing_is_populated(b), present == TEST_PAGES);
+	KUNIT_ASSERT_EQ(test, drm_gem_bo_backing_is_mapped(b), mapped == TEST_PAGES);
+
+	flat_check_lookup(test, flat, b, rnd);
+	for (i = 0; i < 4; i++) {
+		u64 offset = prandom_u32_state(rnd) % TEST_SIZE;
+		u64 size = 1 + prandom_u32_state(rnd) % (TEST_SIZE - offset);
+		u32 index = offset >> PAGE_SHIFT;
+
+		flat_check_dma(test, flat, b, offset, size);
+		flat_check_pages(test, flat, b, index,
+				 1 + prandom_u32_state(rnd) % (TEST_PAGES - index));
+	}
+}
+
+/* shmem is asked itself which page it holds; without taking the list's word. */
+static void flat_read_shmem(struct kunit *test, struct flat *flat,
+			    struct drm_gem_object *obj, u32 index, u32 num)
+{
+	u32 i;
+
+	for (i = index; i < index + num; i++) {
+		struct page *page = shmem_read_mapping_page(obj->filp->f_mapping, i);
+
+		KUNIT_ASSERT_NOT_ERR_OR_NULL(test, page);
+		if (flat->present[i])
+			KUNIT_ASSERT_PTR_EQ(test, page, flat->page[i]);
+		flat->page[i] = page;
+		flat->present[i] = true;
+		put_page(page);
+	}
+}
+
+static void step_populate(struct kunit *test, struct flat *flat, struct test_bo *bo,
+			  u32 index, u32 num)
+{
+	int ret = 0;
+	u32 i, n;
+
+	if (bo->base.filp) {
+		ret = drm_gem_bo_backing_populate(&bo->backing, index, num);
+		KUNIT_ASSERT_EQ(test, ret, 0);
+		flat_read_shmem(test, flat, &bo->base, index, num);
+		return;
+	}
+
+	/* Own pages: whatever of a block is missing, as far as it is contiguous. */
+	for (i = index; i < index + num && !ret; i += n) {
+		n = min(BLOCK_PAGES - i % BLOCK_PAGES, index + num - i);
+		ret = drm_gem_bo_backing_add_pages(&bo->backing, i, flat->page[i], n);
+		if (!flat_all(flat->present, i, n) && ret == -EEXIST) {
+			n = 1;
+			ret = drm_gem_bo_backing_add_pages(&bo->backing, i, flat->page[i], n);
+		}
+		KUNIT_ASSERT_EQ(test, ret == -EEXIST, flat->present[i]);
+		if (ret == -EEXIST)
+			ret = 0;
+		memset(&flat->present[i], true, n * sizeof(bool));
+	}
+	KUNIT_ASSERT_EQ(test, ret, 0);
+}
+
+static void step_map(struct kunit *test, struct flat *flat, struct test_bo *bo,
+		     u32 index, u32 num)
+{
+	int ret = drm_gem_bo_backing_map(&bo->backing, index, num);
+	bool covered = flat_all(flat->present, index, num);
+	u32 i;
+
+	KUNIT_ASSERT_EQ(test, ret, covered ? 0 : -ENXIO);
+	for (i = 0; i < TEST_PAGES; i++) {
+		dma_addr_t dma;
+		bool now = !drm_gem_bo_backing_dma_addr(&bo->backing,
+							(u64)i << PAGE_SHIFT, &dma);
+
+		/* What was mapped stays where it is. Nothing else but whole runs. */
+		if (flat->mapped[i])
+			KUNIT_ASSERT_TRUE(test, now && dma == flat->dma[i]);
+		if (covered && i >= index && i < index + num)
+			KUNIT_ASSERT_TRUE(test, now);
+		if (now)
+			KUNIT_ASSERT_TRUE(test, flat->present[i]);
+		if (now && !flat->mapped[i] && !covered)
+			KUNIT_FAIL_AND_ABORT(test, "page %u mapped by a refused call", i);
+		flat->mapped[i] = now;
+		flat->dma[i] = now ? dma : DMA_MAPPING_ERROR;
+	}
+}
+
+static void test_random_walk(struct kunit *test, struct test_bo *bo, struct flat *flat,
+			     u64 seed)
+{
+	struct rnd_state rnd;
+	u32 step, index, num;
+
+	kunit_info(test, "seed %llu", seed);
+	prandom_seed_state(&rnd, seed);
+
+	for (step = 0; step < NUM_STEPS; step++) {
+		index = prandom_u32_state(&rnd) % TEST_PAGES;
+		num = 1 + prandom_u32_state(&rnd) % min(TEST_PAGES - index, 24);
+
+		switch (prandom_u32_state(&rnd) % 16) {
+		case 0:
+			KUNIT_ASSERT_EQ(test, drm_gem_bo_backing_evict(&bo->backing), 0);
+			memset(flat->present, 0, sizeof(flat->present));
+			memset(flat->mapped, 0, sizeof(flat->mapped));
+			break;
+		case 1:
+			drm_gem_bo_backing_unmap(&bo->backing);
+			memset(flat->mapped, 0, sizeof(flat->mapped));
+			break;
+		case 2:
+			step_populate(test, flat, bo, 0, TEST_PAGES);
+			break;
+		case 3 ... 9:
+			step_populate(test, flat, bo, index, num);
+			break;
+		default:
+			step_map(test, flat, bo, index, num);
+			break;
+		}
+		flat_check(test, flat, &bo->backing, &rnd);
+	}
+}
+
+static void test_random_shmem(struct kunit *test)
+{
+	struct test_bo *bo = shmem_bo(test);
+	struct flat *flat = kunit_kzalloc(test, sizeof(*flat), GFP_KERNEL);
+
+	KUNIT_ASSERT_NOT_NULL(test, flat);
+	/* Swapped out or not, a dirty page keeps its place in the file. */
+	test_random_walk(test, bo, flat, 1);
+	test_random_walk(test, bo, flat, get_random_u32());
+}
+
+/* Blocks of contiguous pages, in an order that is not theirs. */
+static struct flat *flat_alloc_blocks(struct kunit *test)
+{
+	struct flat *flat = kunit_kzalloc(test, sizeof(*flat), GFP_KERNEL);
+	u32 i, j;
+
+	KUNIT_ASSERT_NOT_NULL(test, flat);
+	for (i = 0; i < TEST_PAGES; i += BLOCK_PAGES) {
+		struct page *page = test_alloc_pages(test, BLOCK_ORDER);
+
+		for (j = 0; j < BLOCK_PAGES; j++)
+			flat->page[(i * 7 + j) % TEST_PAGES] = page + j;
+	}
+
+	return flat;
+}
+
+static void test_random_own_pages(struct kunit *test)
+{
+	struct flat *flat = flat_alloc_blocks(test);
+	struct test_bo *bo;
+
+	bo = test_bo_create_locked(test, DRM_GEM_BO_STREAMING, false, TEST_SIZE);
+	test_random_walk(test, bo, flat, 2);
+	test_random_walk(test, bo, flat, get_random_u32());
+}
+
+/*
+ * What is refused
+ */
+
+static void test_init_refused(struct kunit *test)
+{
+	struct test_ctx *ctx = test->priv;
+	struct drm_gem_object obj = { .dev = ctx->drm[0] };
+	struct drm_gem_bo_backing b;
+
+	KUNIT_EXPECT_EQ(test, drm_gem_bo_backing_init(&b, &obj, DRM_GEM_BO_STREAMING), -EINVAL);
+	obj.size = PAGE_SIZE + 1;
+	KUNIT_EXPECT_EQ(test, drm_gem_bo_backing_init(&b, &obj, DRM_GEM_BO_STREAMING), -EINVAL);
+#ifdef CONFIG_64BIT
+	obj.size = ((u64)DRM_GEM_BO_MAX_PAGES + 1) << PAGE_SHIFT;
+	KUNIT_EXPECT_EQ(test, drm_gem_bo_backing_init(&b, &obj, DRM_GEM_BO_STREAMING), -E2BIG);
+#endif
+	KUNIT_EXPECT_NULL(test, obj.backing);
+}
+
+static void test_range_refused(struct kunit *test)
+{
+	static const struct {
+		u64 offset, size;
+	} bad[] = {
+		{ 0, 0 },
+		{ TEST_SIZE, 0 },
+		{ TEST_SIZE, PAGE_SIZE },
+		{ 0, TEST_SIZE + PAGE_SIZE },
+		{ PAGE_SIZE, TEST_SIZE },
+		{ PAGE_SIZE, U64_MAX & PAGE_MASK },
+		{ U64_MAX & PAGE_MASK, 2 * PAGE_SIZE },
+	};
+	struct drm_gem_bo_backing *b = &shmem_bo(test)->backing;
+	struct drm_gem_bo_cursor cur;
+	struct iosys_map map;
+	dma_addr_t dma;
+	u32 i;
+
+	KUNIT_ASSERT_EQ(test, drm_gem_bo_backing_populate(b, 0, TEST_PAGES), 0);
+	KUNIT_ASSERT_EQ(test, drm_gem_bo_backing_map(b, 0, TEST_PAGES), 0);
+	for (i = 0; i < ARRAY_SIZE(bad); i++) {
+		pgoff_t index = bad[i].offset >> PAGE_SHIFT, num = bad[i].size >> PAGE_SHIFT;
+		u64 offset = bad[i].offset, size = bad[i].size;
+
+		KUNIT_EXPECT_EQ(test, drm_gem_bo_backing_populate(b, index, num), -EINVAL);
+		KUNIT_EXPECT_EQ(test, drm_gem_bo_backing_map(b, index, num), -EINVAL);
+		KUNIT_EXPECT_EQ(test, drm_gem_bo_dma_begin(&cur, b, offset, size), -EINVAL);
+		KUNIT_EXPECT_EQ(test, drm_gem_bo_page_begin(&cur, b, offset, size), -EINVAL);
+		KUNIT_EXPECT_EQ(test, drm_gem_bo_backing_vmap(b, offset, size, &map), -EINVAL);
+		KUNIT_EXPECT_EQ(test, drm_gem_bo_backing_sync_for_cpu(b, offset, size,
+								       DMA_BIDIRECTIONAL),
+				-EINVAL);
+	}
+	KUNIT_EXPECT_EQ(test, drm_gem_bo_page_begin(&cur, b, 1, PAGE_SIZE), -EINVAL);
+	KUNIT_EXPECT_EQ(test, drm_gem_bo_page_begin(&cur, b, 0, PAGE_SIZE - 1), -EINVAL);
+	KUNIT_EXPECT_EQ(test, drm_gem_bo_backing_dma_addr(b, TEST_SIZE, &dma), -EINVAL);
+	KUNIT_EXPECT_NULL(test, drm_gem_bo_backing_page(b, TEST_PAGES));
+	KUNIT_EXPECT_NULL(test, drm_gem_bo_backing_page(b, ULONG_MAX));
+	KUNIT_EXPECT_EQ(test, drm_gem_bo_backing_sync_for_device(b, 0, 1, DMA_NONE), -EINVAL);
+}
+
+static void test_kind_refused(struct kunit *test)
+{
+	struct drm_gem_bo_backing *b;
+	struct drm_gem_bo_cursor cur;
+	struct iosys_map map;
+	struct page *page = test_alloc_pages(test, 0);
+
+	b = &test_bo_create_locked(test, DRM_GEM_BO_IMPORTED, false, TEST_SIZE)->backing;
+	KUNIT_EXPECT_EQ(test, drm_gem_bo_backing_populate(b, 0, 1), -EOPNOTSUPP);
+	KUNIT_EXPECT_EQ(test, drm_gem_bo_backing_add_pages(b, 0, page, 1), -EOPNOTSUPP);
+	KUNIT_EXPECT_EQ(test, drm_gem_bo_backing_evict(b), -EOPNOTSUPP);
+	KUNIT_EXPECT_EQ(test, drm_gem_bo_page_begin(&cur, b, 0, PAGE_SIZE), -EOPNOTSUPP);
+	KUNIT_EXPECT_EQ(test, drm_gem_bo_backing_vmap(b, 0, PAGE_SIZE, &map), -EOPNOTSUPP);
+	KUNIT_EXPECT_EQ(test, drm_gem_bo_backing_sync_for_cpu(b, 0, 1, DMA_FROM_DEVICE),
+			-EOPNOTSUPP);
+	KUNIT_EXPECT_EQ(test, drm_gem_bo_backing_sync_for_device(b, 0, 1, DMA_TO_DEVICE),
+			-EOPNOTSUPP);
+	KUNIT_EXPECT_EQ(test, drm_gem_bo_backing_begin_cpu_access(b, DMA_FROM_DEVICE),
+			-EOPNOTSUPP);
+	KUNIT_EXPECT_EQ(test, PTR_ERR(drm_gem_bo_backing_get_sg_table(b)), -EOPNOTSUPP);
+	/* No attachment yet. */
+	KUNIT_EXPECT_EQ(test, drm_gem_bo_backing_map(b, 0, 1), -EINVAL);
+}
+
+static void test_source_refused(struct kunit *test)
+{
+	struct page *page = test_alloc_pages(test, 1);
+	struct drm_gem_bo_backing *b;
+	struct test_ctx *ctx = test->priv;
+
+	b = &test_bo_create(test, ctx->drm[0], DRM_GEM_BO_STREAMING, true, TEST_SIZE)->backing;
+	dma_resv_lock(b->obj->resv, NULL);
+	KUNIT_EXPECT_EQ(test, drm_gem_bo_backing_add_pages(b, 0, page, 1), -EOPNOTSUPP);
+	dma_resv_unlock(b->obj->resv);
+
+	b = &test_bo_create_locked(test, DRM_GEM_BO_STREAMING, false, TEST_SIZE)->backing;
+	KUNIT_EXPECT_EQ(test, drm_gem_bo_backing_populate(b, 0, 1), -EOPNOTSUPP);
+	KUNIT_EXPECT_EQ(test, drm_gem_bo_backing_add_pages(b, TEST_PAGES - 1, page, 2), -EINVAL);
+	KUNIT_EXPECT_EQ(test, drm_gem_bo_backing_add_pages(b, 4, page, 2), 0);
+	KUNIT_EXPECT_EQ(test, drm_gem_bo_backing_add_pages(b, 5, page, 2), -EEXIST);
+	KUNIT_EXPECT_EQ(test, drm_gem_bo_backing_add_pages(b, 3, page, 2), -EEXIST);
+	KUNIT_EXPECT_EQ(test, drm_gem_bo_backing_resident_size(b), 2 * PAGE_SIZE);
+}
+
+static void test_hole_refused(struct kunit *test)
+{
+	struct drm_gem_bo_backing *b = &shmem_bo(test)->backing;
+	struct drm_gem_bo_cursor cur;
+	struct iosys_map map;
+	dma_addr_t dma;
+
+	KUNIT_ASSERT_EQ(test, drm_gem_bo_backing_populate(b, 0, 4), 0);
+	KUNIT_ASSERT_EQ(test, drm_gem_bo_backing_populate(b, 5, 4), 0);
+	KUNIT_EXPECT_EQ(test, drm_gem_bo_backing_map(b, 0, 9), -ENXIO);
+	KUNIT_EXPECT_EQ(test, drm_gem_bo_backing_mapped_size(b), 0);
+	KUNIT_EXPECT_EQ(test, drm_gem_bo_dma_begin(&cur, b, 0, PAGE_SIZE), -ENXIO);
+	KUNIT_EXPECT_EQ(test, drm_gem_bo_page_begin(&cur, b, 0, 9 * PAGE_SIZE), -ENXIO);
+	KUNIT_EXPECT_EQ(test, drm_gem_bo_backing_vmap(b, 0, 9 * PAGE_SIZE, &map), -ENXIO);
+	KUNIT_EXPECT_EQ(test, drm_gem_bo_backing_dma_addr(b, 0, &dma), -ENXIO);
+	KUNIT_EXPECT_EQ(test, PTR_ERR(drm_gem_bo_backing_get_sg_table(b)), -ENXIO);
+	KUNIT_EXPECT_NULL(test, drm_gem_bo_backing_page(b, 4));
+	KUNIT_EXPECT_EQ(test, drm_gem_bo_backing_contiguous_dma(b, &dma), 0);
+	KUNIT_EXPECT_TRUE(test, dma == DMA_MAPPING_ERROR);
+}
+
+/* Twice is once, and to undo what was not done is nothing. */
+static void test_repeat(struct kunit *test)
+{
+	struct drm_gem_bo_backing *b = &shmem_bo(test)->backing;
+	dma_addr_t first, again;
+
+	drm_gem_bo_backing_unmap(b);
+	KUNIT_EXPECT_EQ(test, drm_gem_bo_backing_evict(b), 0);
+	KUNIT_ASSERT_EQ(test, drm_gem_bo_backing_populate(b, 0, TEST_PAGES), 0);
+	KUNIT_ASSERT_EQ(test, drm_gem_bo_backing_populate(b, 1, TEST_PAGES - 1), 0);
+	KUNIT_ASSERT_EQ(test, drm_gem_bo_backing_map(b, 0, TEST_PAGES), 0);
+	KUNIT_ASSERT_EQ(test, drm_gem_bo_backing_dma_addr(b, 0, &first), 0);
+	KUNIT_ASSERT_EQ(test, drm_gem_bo_backing_map(b, 0, TEST_PAGES), 0);
+	KUNIT_ASSERT_EQ(test, drm_gem_bo_backing_dma_addr(b, 0, &again), 0);
+	KUNIT_EXPECT_EQ(test, first, again);
+	drm_gem_bo_backing_unmap(b);
+	drm_gem_bo_backing_unmap(b);
+	KUNIT_EXPECT_TRUE(test, drm_gem_bo_backing_is_populated(b));
+}
+
+static void test_no_dma_mask(struct kunit *test)
+{
+	struct test_ctx *ctx = test->priv;
+	struct device *dev = drm_dev_dma_dev(ctx->drm[0]);
+	struct drm_gem_bo_backing *b = &shmem_bo(test)->backing;
+	u64 *mask = dev->dma_mask;
+
+	dev->dma_mask = NULL;
+	KUNIT_EXPECT_EQ(test, drm_gem_bo_backing_populate(b, 0, TEST_PAGES), 0);
+	KUNIT_EXPECT_EQ(test, drm_gem_bo_backing_map(b, 0, TEST_PAGES), -ENODEV);
+	dev->dma_mask = mask;
+	KUNIT_EXPECT_EQ(test, drm_gem_bo_backing_map(b, 0, TEST_PAGES), 0);
+}
+
+/*
+ * What fails on the way
+ */
+
+/* The device reaches all pages but the highest, which is mapped last. */
+static void test_map_undo(struct kunit *test)
+{
+	struct test_ctx *ctx = test->priv;
+	struct device *dev = drm_dev_dma_dev(ctx->drm[0]);
+	struct page *low[8], *high = NULL;
+	struct drm_gem_bo_backing *b;
+	dma_addr_t before, after;
+	u32 i;
+
+	for (i = 0; i < ARRAY_SIZE(low); i++) {
+		low[i] = test_alloc_pages(test, 0);
+		if (!high || page_to_pfn(low[i]) > page_to_pfn(high))
+			swap(low[i], high);
+		if (!low[i])
+			low[i] = test_alloc_pages(test, 0);
+		if (page_to_pfn(low[i]) > page_to_pfn(high))
+			swap(low[i], high);
+	}
+
+	b = &test_bo_create_locked(test, DRM_GEM_BO_STREAMING, false, 9 * PAGE_SIZE)->backing;
+	for (i = 0; i < ARRAY_SIZE(low); i++)
+		KUNIT_ASSERT_EQ(test, drm_gem_bo_backing_add_pages(b, i, low[i], 1), 0);
+	KUNIT_ASSERT_EQ(test, drm_gem_bo_backing_add_pages(b, 8, high, 1), 0);
+	KUNIT_ASSERT_EQ(test, drm_gem_bo_backing_map(b, 2, 1), 0);
+	KUNIT_ASSERT_EQ(test, drm_gem_bo_backing_dma_addr(b, 2 * PAGE_SIZE, &before), 0);
+
+	dev->bus_dma_limit = page_to_phys(high);
+	kunit_warning_suppress(test) {
+		KUNIT_EXPECT_EQ(test, drm_gem_bo_backing_map(b, 0, 9), -EIO);
+	}
+	dev->bus_dma_limit = 0;
+	KUNIT_EXPECT_EQ(test, drm_gem_bo_backing_mapped_size(b), PAGE_SIZE);
+	KUNIT_EXPECT_EQ(test, drm_gem_bo_backing_dma_addr(b, 2 * PAGE_SIZE, &after), 0);
+	KUNIT_EXPECT_EQ(test, before, after);
+	KUNIT_EXPECT_EQ(test, drm_gem_bo_backing_map(b, 0, 9), 0);
+}
+
+#ifdef CONFIG_FAULT_INJECTION
+static int populate_and_map(struct drm_gem_bo_backing *b)
+{
+	int ret = drm_gem_bo_backing_populate(b, 3, TEST_PAGES - 3);
+
+	return ret ?: drm_gem_bo_backing_map(b, 3, TEST_PAGES - 3);
+}
+
+static bool can_fail_alloc(void)
+{
+	void *p;
+
+	current->fail_nth = 1;
+	p = kmalloc(64, GFP_KERNEL | __GFP_NOWARN);
+	current->fail_nth = 0;
+	kfree(p);
+
+	return !p;
+}
+
+/* Every allocation in turn, until there is none left to fail. */
+static void test_alloc_undo(struct kunit *test)
+{
+	struct drm_gem_bo_backing *b = &shmem_bo(test)->backing;
+	int n, ret, failed = 0;
+
+	if (!can_fail_alloc())
+		kunit_skip(test, "failslab spares sleeping allocations, see ignore-gfp-wait");
+
+	for (n = 1; n < 10000; n++) {
+		KUNIT_ASSERT_EQ(test, drm_gem_bo_backing_populate(b, 0, 2), 0);
+		KUNIT_ASSERT_EQ(test, drm_gem_bo_backing_map(b, 0, 2), 0);
+		current->fail_nth = n;
+		ret = populate_and_map(b);
+		/* What is left was not needed: nothing else fails from here on. */
+		if (current->fail_nth) {
+			current->fail_nth = 0;
+			KUNIT_ASSERT_EQ(test, ret, 0);
+			break;
+		}
+		if (ret) {
+			failed++;
+			KUNIT_ASSERT_EQ(test, ret, -ENOMEM);
+			KUNIT_ASSERT_EQ(test, drm_gem_bo_backing_mapped_size(b), 2 * PAGE_SIZE);
+		}
+		KUNIT_ASSERT_EQ(test, drm_gem_bo_backing_evict(b), 0);
+	}
+	KUNIT_EXPECT_GT(test, failed, 0);
+	kunit_info(test, "%d of %d allocations failed the call", failed, n - 1);
+}
+#else
+static void test_alloc_undo(struct kunit *test)
+{
+	kunit_skip(test, "CONFIG_FAULT_INJECTION is off");
+}
+#endif
+
+/*
+ * What it costs
+ */
+
+static size_t metadata_size(const struct drm_gem_bo_backing *b)
+{
+	return sizeof(*b) + b->num_runs * sizeof(*b->runs);
+}
+
+static void test_metadata_huge(struct kunit *test)
+{
+	unsigned int order = ilog2(SZ_2M >> PAGE_SHIFT), i;
+	struct drm_gem_bo_backing *b;
+	struct page *page[32];
+
+	if (order > MAX_PAGE_ORDER)
+		kunit_skip(test, "no 2 MiB pages here");
+
+	for (i = 0; i < ARRAY_SIZE(page); i++)
+		page[i] = test_alloc_pages(test, order);
+	b = &test_bo_create_locked(test, DRM_GEM_BO_STREAMING, false, SZ_64M)->backing;
+	for (i = 0; i < ARRAY_SIZE(page); i++)
+		KUNIT_ASSERT_EQ(test, drm_gem_bo_backing_add_pages(b, i << order,
+								   page[i], 1 << order), 0);
+	KUNIT_EXPECT_EQ(test, drm_gem_bo_backing_map(b, 0, SZ_64M >> PAGE_SHIFT), 0);
+	KUNIT_EXPECT_LE(test, metadata_size(b), SZ_1K);
+}
+
+/* Two pages that are not neighbours, in turn, are cheap enough for 64 MiB. */
+static struct page *small_page(struct page *pages, u32 index)
+{
+	return pages + 2 * (index & 1);
+}
+
+/* Added from the end, as a list is sorted whatever the order. */
+static void test_metadata_small(struct kunit *test)
+{
+	u32 i, num_pages = SZ_64M >> PAGE_SHIFT, some = 1024;
+	struct page *pages = test_alloc_pages(test, 2);
+	struct drm_gem_bo_backing *b;
+	struct drm_gem_bo_cursor cur;
+
+	b = &test_bo_create_locked(test, DRM_GEM_BO_STREAMING, false, SZ_64M)->backing;
+	for (i = num_pages; i > num_pages - some; i--)
+		KUNIT_ASSERT_EQ(test, drm_gem_bo_backing_add_pages(b, i - 1,
+				small_page(pages, i - 1), 1), 0);
+	KUNIT_EXPECT_EQ(test, b->num_runs, some);
+	KUNIT_EXPECT_LE(test, sizeof(*b->runs), 24);
+	KUNIT_EXPECT_LE(test, sizeof(*b), 144);
+
+	KUNIT_ASSERT_EQ(test, drm_gem_bo_page_begin(&cur, b, (u64)i << PAGE_SHIFT,
+						    (u64)some << PAGE_SHIFT), 0);
+	for (; i < num_pages; i++) {
+		KUNIT_ASSERT_TRUE(test, drm_gem_bo_page_next(&cur));
+		KUNIT_ASSERT_PTR_EQ(test, cur.page, small_page(pages, i));
+		KUNIT_ASSERT_PTR_EQ(test, drm_gem_bo_backing_page(b, i), cur.page);
+	}
+}
+
+/*
+ * CPU side
+ */
+
+static void test_vmap(struct kunit *test)
+{
+	struct drm_gem_bo_backing *b = &shmem_bo(test)->backing;
+	struct iosys_map all, part;
+	u32 i;
+
+	KUNIT_ASSERT_EQ(test, drm_gem_bo_backing_populate(b, 0, TEST_PAGES), 0);
+	KUNIT_ASSERT_EQ(test, drm_gem_bo_backing_vmap(b, 0, TEST_SIZE, &all), 0);
+	for (i = 0; i < TEST_SIZE; i += 64)
+		iosys_map_wr(&all, i, u32, i);
+	drm_gem_bo_backing_vunmap(b, &all);
+	KUNIT_EXPECT_TRUE(test, iosys_map_is_null(&all));
+
+	KUNIT_ASSERT_EQ(test, drm_gem_bo_backing_vmap(b, 3 * PAGE_SIZE, 2 * PAGE_SIZE, &part), 0);
+	for (i = 0; i < 2 * PAGE_SIZE; i += 64)
+		KUNIT_ASSERT_EQ(test, iosys_map_rd(&part, i, u32), 3 * PAGE_SIZE + i);
+	drm_gem_bo_backing_vunmap(b, &part);
+}
+
+static void test_evict_keeps_content(struct kunit *test)
+{
+	struct drm_gem_bo_backing *b = &shmem_bo(test)->backing;
+	struct iosys_map map;
+
+	KUNIT_ASSERT_EQ(test, drm_gem_bo_backing_populate(b, 0, TEST_PAGES), 0);
+	KUNIT_ASSERT_EQ(test, drm_gem_bo_backing_vmap(b, 0, TEST_SIZE, &map), 0);
+	iosys_map_memset(&map, 0, 0x5a, TEST_SIZE);
+	drm_gem_bo_backing_vunmap(b, &map);
+
+	b->dirty = true;
+	KUNIT_ASSERT_EQ(test, drm_gem_bo_backing_evict(b), 0);
+	KUNIT_EXPECT_FALSE(test, b->dirty);
+	KUNIT_EXPECT_EQ(test, drm_gem_bo_backing_resident_size(b), 0);
+
+	KUNIT_ASSERT_EQ(test, drm_gem_bo_backing_populate(b, 0, TEST_PAGES), 0);
+	KUNIT_ASSERT_EQ(test, drm_gem_bo_backing_vmap(b, 0, TEST_SIZE, &map), 0);
+	KUNIT_EXPECT_NULL(test, memchr_inv(map.vaddr, 0x5a, TEST_SIZE));
+	drm_gem_bo_backing_vunmap(b, &map);
+}
+
+static void test_sync(struct kunit *test)
+{
+	struct drm_gem_bo_backing *b = &shmem_bo(test)->backing;
+	u64 offset, size;
+
+	/* Nothing is mapped, nothing is to be done. */
+	KUNIT_EXPECT_EQ(test, drm_gem_bo_backing_sync_for_cpu(b, 0, 1, DMA_FROM_DEVICE), 0);
+	KUNIT_ASSERT_EQ(test, drm_gem_bo_backing_populate(b, 0, TEST_PAGES), 0);
+	KUNIT_ASSERT_EQ(test, drm_gem_bo_backing_map(b, 0, TEST_PAGES), 0);
+	for (offset = 1; offset < TEST_SIZE; offset += 3 * PAGE_SIZE + 7) {
+		size = min(TEST_SIZE - offset, 2 * PAGE_SIZE + 3);
+		KUNIT_EXPECT_EQ(test, drm_gem_bo_backing_sync_for_device(b, offset, size,
+									  DMA_TO_DEVICE), 0);
+		KUNIT_EXPECT_EQ(test, drm_gem_bo_backing_sync_for_cpu(b, offset, size,
+								       DMA_FROM_DEVICE), 0);
+	}
+}
+
+/*
+ * PRIME
+ */
+
+static struct dma_buf *test_export(struct kunit *test, struct test_bo *bo)
+{
+	struct dma_buf *dma_buf;
+
+	dma_resv_lock(bo->base.resv, NULL);
+	KUNIT_EXPECT_EQ(test, drm_gem_bo_backing_populate(&bo->backing, 0,
+							  bo->base.size >> PAGE_SHIFT), 0);
+	dma_resv_unlock(bo->base.resv);
+
+	dma_buf = drm_gem_prime_export(&bo->base, 0);
+	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, dma_buf);
+
+	return dma_buf;
+}
+
+/* As the import of a driver does it. Takes over the reference. */
+static struct test_bo *test_attach(struct kunit *test, struct dma_buf *dma_buf)
+{
+	struct test_ctx *ctx = test->priv;
+	struct dma_buf_attachment *attach;
+	struct test_bo *bo;
+
+	attach = dma_buf_attach(dma_buf, drm_dev_dma_dev(ctx->drm[1]));
+	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, attach);
+	bo = test_bo_create(test, ctx->drm[1], DRM_GEM_BO_IMPORTED, false,
+			    PAGE_ALIGN(dma_buf->size));
+	bo->base.import_attach = attach;
+	bo->base.resv = dma_buf->resv;
+
+	return bo;
+}
+
+static int test_map_locked(struct test_bo *bo)
+{
+	int ret;
+
+	dma_resv_lock(bo->base.resv, NULL);
+	ret = drm_gem_bo_backing_map(&bo->backing, 0, bo->base.size >> PAGE_SHIFT);
+	dma_resv_unlock(bo->base.resv);
+
+	return ret;
+}
+
+static void test_import_list(struct kunit *test)
+{
+	struct test_ctx *ctx = test->priv;
+	struct drm_gem_bo_backing *exp, *imp;
+	struct test_bo *bo;
+	u32 i;
+
+	bo = test_bo_create(test, ctx->drm[0], DRM_GEM_BO_STREAMING, true, TEST_SIZE);
+	exp = &bo->backing;
+	bo = test_attach(test, test_export(test, bo));
+	imp = &bo->backing;
+
+	KUNIT_EXPECT_EQ(test, drm_gem_bo_backing_mapped_size(imp), 0);
+	KUNIT_ASSERT_EQ(test, test_map_locked(bo), 0);
+	KUNIT_EXPECT_TRUE(test, drm_gem_bo_backing_is_mapped(imp));
+	KUNIT_EXPECT_EQ(test, drm_gem_bo_backing_resident_size(imp), 0);
+	KUNIT_EXPECT_FALSE(test, list_empty(&exp->peers));
+	KUNIT_EXPECT_TRUE(test, exp->dirty);
+
+	dma_resv_lock(exp->obj->resv, NULL);
+	KUNIT_EXPECT_EQ(test, drm_gem_bo_backing_evict(exp), -EBUSY);
+	/* Both devices reach memory directly, so that both have the same addresses. */
+	KUNIT_EXPECT_EQ(test, drm_gem_bo_backing_map(exp, 0, TEST_PAGES), 0);
+	for (i = 0; i < TEST_PAGES; i++) {
+		dma_addr_t own, other;
+
+		KUNIT_EXPECT_NULL(test, drm_gem_bo_backing_page(imp, i));
+		KUNIT_ASSERT_EQ(test, drm_gem_bo_backing_dma_addr(exp, i * PAGE_SIZE, &own), 0);
+		KUNIT_ASSERT_EQ(test, drm_gem_bo_backing_dma_addr(imp, i * PAGE_SIZE, &other), 0);
+		KUNIT_EXPECT_EQ(test, own, other);
+	}
+	KUNIT_EXPECT_EQ(test, drm_gem_bo_backing_begin_cpu_access(exp, DMA_BIDIRECTIONAL), 0);
+	KUNIT_EXPECT_EQ(test, drm_gem_bo_backing_end_cpu_access(exp, DMA_BIDIRECTIONAL), 0);
+	drm_gem_bo_backing_unmap(imp);
+	KUNIT_EXPECT_TRUE(test, list_empty(&exp->peers));
+	KUNIT_EXPECT_EQ(test, drm_gem_bo_backing_evict(exp), 0);
+	dma_resv_unlock(exp->obj->resv);
+
+	/* Evicted meanwhile: an exporter that does not pin is told. */
+	KUNIT_EXPECT_EQ(test, test_map_locked(bo), -ENXIO);
+}
+
+/* The importer's reference outlives what the exporter had of its own object. */
+static void test_import_outlives(struct kunit *test)
+{
+	struct test_ctx *ctx = test->priv;
+	struct test_bo *exp, *imp;
+
+	exp = test_bo_create(test, ctx->drm[0], DRM_GEM_BO_STREAMING, true, TEST_SIZE);
+	imp = test_attach(test, test_export(test, exp));
+	KUNIT_ASSERT_EQ(test, test_map_locked(imp), 0);
+	kunit_release_action(test, test_bo_put, &exp->base);
+	KUNIT_EXPECT_TRUE(test, drm_gem_bo_backing_is_mapped(&imp->backing));
+	KUNIT_EXPECT_FALSE(test, list_empty(&exp->backing.peers));
+}
+
+static void test_import_self(struct kunit *test)
+{
+	struct test_ctx *ctx = test->priv;
+	struct drm_gem_object *obj;
+	struct dma_buf *dma_buf;
+	struct test_bo *bo;
+
+	bo = test_bo_create(test, ctx->drm[0], DRM_GEM_BO_STREAMING, true, TEST_SIZE);
+	dma_buf = test_export(test, bo);
+	obj = drm_gem_prime_import(ctx->drm[0], dma_buf);
+	KUNIT_EXPECT_PTR_EQ(test, obj, &bo->base);
+	if (!IS_ERR(obj))
+		drm_gem_object_put(obj);
+	dma_buf_put(dma_buf);
+}
+
+/* An exporter that has no list. */
+struct foreign {
+	struct sg_table sgt;
+	int mapped;
+};
+
+static struct sg_table *foreign_map(struct dma_buf_attachment *attach,
+				    enum dma_data_direction dir)
+{
+	struct foreign *foreign = attach->dmabuf->priv;
+
+	foreign->mapped++;
+
+	return &foreign->sgt;
+}
+
+static void foreign_unmap(struct dma_buf_attachment *attach, struct sg_table *sgt,
+			  enum dma_data_direction dir)
+{
+	struct foreign *foreign = attach->dmabuf->priv;
+
+	foreign->mapped--;
+}
+
+static void foreign_release(struct dma_buf *dma_buf)
+{
+}
+
+static const struct dma_buf_ops foreign_ops = {
+	.map_dma_buf = foreign_map,
+	.unmap_dma_buf = foreign_unmap,
+	.release = foreign_release,
+};
+
+struct foreign_case {
+	const char *name;
+	size_t size;
+	unsigned int num;
+	struct {
+		dma_addr_t addr;
+		u32 len;
+	} entry[3];
+	int ret;
+};
+
+static const struct foreign_case foreign_cases[] = {
+	{ "exact", SZ_64K, 2, { { SZ_1M, SZ_32K }, { SZ_2M, SZ_32K } }, 0 },
+	{ "contiguous", SZ_64K, 2, { { SZ_1M, SZ_32K }, { SZ_1M + SZ_32K, SZ_32K } }, 0 },
+	{ "last page short", SZ_64K - 100, 2, { { SZ_1M, SZ_32K }, { SZ_2M, SZ_32K - 100 } }, 0 },
+	{ "longer than the object", SZ_64K, 2, { { SZ_1M, SZ_64K }, { SZ_2M, SZ_64K } }, 0 },
+	{ "short", SZ_64K, 1, { { SZ_1M, SZ_32K } }, -EINVAL },
+	{ "empty", SZ_64K, 1, { { SZ_1M, 0 } }, -EINVAL },
+	{ "address not aligned", SZ_64K, 1, { { SZ_1M + 16, SZ_64K } }, -EINVAL },
+	{ "length not aligned", SZ_64K, 2, { { SZ_1M, SZ_32K - 16 }, { SZ_2M, SZ_64K } }, -EINVAL },
+};
+
+KUNIT_ARRAY_PARAM_DESC(foreign, foreign_cases, name);
+
+static void foreign_free_table(void *sgt)
+{
+	sg_free_table(sgt);
+}
+
+static struct foreign *foreign_create(struct kunit *test, const struct foreign_case *c)
+{
+	struct foreign *foreign = kunit_kzalloc(test, sizeof(*foreign), GFP_KERNEL);
+	struct scatterlist *sg;
+	unsigned int i;
+
+	KUNIT_ASSERT_NOT_NULL(test, foreign);
+	KUNIT_ASSERT_EQ(test, sg_alloc_table(&foreign->sgt, c->num, GFP_KERNEL), 0);
+	KUNIT_ASSERT_EQ(test, kunit_add_action_or_reset(test, foreign_free_table,
+							&foreign->sgt), 0);
+	for_each_sgtable_sg(&foreign->sgt, sg, i) {
+		sg_set_page(sg, ZERO_PAGE(0), c->entry[i].len, 0);
+		sg_dma_address(sg) = c->entry[i].addr;
+		sg_dma_len(sg) = c->entry[i].len;
+	}
+	foreign->sgt.nents = c->num;
+
+	return foreign;
+}
+
+static void foreign_check_list(struct kunit *test, const struct drm_gem_bo_backing *b,
+			       const struct foreign_case *c)
+{
+	u64 in_entry = 0, offset;
+	unsigned int i = 0;
+	dma_addr_t dma;
+
+	for (offset = 0; offset < b->obj->size; offset += PAGE_SIZE) {
+		if (in_entry >= c->entry[i].len) {
+			in_entry = 0;
+			i++;
+		}
+		KUNIT_ASSERT_EQ(test, drm_gem_bo_backing_dma_addr(b, offset, &dma), 0);
+		KUNIT_EXPECT_EQ(test, dma, c->entry[i].addr + in_entry);
+		KUNIT_EXPECT_NULL(test, drm_gem_bo_backing_page(b, offset >> PAGE_SHIFT));
+		in_entry += PAGE_SIZE;
+	}
+}
+
+static void test_import_table(struct kunit *test)
+{
+	const struct foreign_case *c = test->param_value;
+	struct foreign *foreign = foreign_create(test, c);
+	DEFINE_DMA_BUF_EXPORT_INFO(info);
+	struct dma_buf *dma_buf;
+	struct test_bo *bo;
+	dma_addr_t dma;
+
+	info.ops = &foreign_ops;
+	info.size = c->size;
+	info.priv = foreign;
+	dma_buf = dma_buf_export(&info);
+	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, dma_buf);
+
+	bo = test_attach(test, dma_buf);
+	KUNIT_ASSERT_EQ(test, test_map_locked(bo), c->ret);
+	KUNIT_EXPECT_EQ(test, foreign->mapped, c->ret ? 0 : 1);
+	if (!c->ret) {
+		foreign_check_list(test, &bo->backing, c);
+		KUNIT_EXPECT_GE(test, drm_gem_bo_backing_contiguous_dma(&bo->backing, &dma),
+				min_t(u64, c->entry[0].len, bo->base.size));
+	}
+
+	/* The mapping and the buffer go with the importer. */
+	kunit_release_action(test, test_bo_put, &bo->base);
+	KUNIT_EXPECT_EQ(test, foreign->mapped, 0);
+}
+
+static void test_export_table(struct kunit *test)
+{
+	struct test_ctx *ctx = test->priv;
+	struct dma_buf_attachment *attach;
+	struct drm_gem_bo_backing *b;
+	struct sg_dma_page_iter iter;
+	struct dma_buf *dma_buf;
+	struct sg_table *sgt;
+	struct test_bo *bo;
+	u32 i = 0;
+
+	bo = test_bo_create(test, ctx->drm[0], DRM_GEM_BO_STREAMING, true, TEST_SIZE);
+	b = &bo->backing;
+	dma_buf = test_export(test, bo);
+	KUNIT_ASSERT_EQ(test, test_map_locked(bo), 0);
+	attach = dma_buf_attach(dma_buf, drm_dev_dma_dev(ctx->drm[1]));
+	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, attach);
+
+	sgt = dma_buf_map_attachment_unlocked(attach, DMA_BIDIRECTIONAL);
+	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, sgt);
+	KUNIT_EXPECT_FALSE(test, list_empty(&b->peers));
+	for_each_sgtable_dma_page(sgt, &iter, 0) {
+		dma_addr_t dma;
+
+		KUNIT_EXPECT_EQ(test, drm_gem_bo_backing_dma_addr(b, i++ * PAGE_SIZE, &dma), 0);
+		KUNIT_EXPECT_EQ(test, sg_page_iter_dma_address(&iter), dma);
+	}
+	KUNIT_EXPECT_EQ(test, i, TEST_PAGES);
+	dma_buf_unmap_attachment_unlocked(attach, sgt, DMA_BIDIRECTIONAL);
+	KUNIT_EXPECT_TRUE(test, list_empty(&b->peers));
+
+	dma_buf_detach(dma_buf, attach);
+	dma_buf_put(dma_buf);
+}
+
+static void test_get_sg_table(struct kunit *test)
+{
+	struct drm_gem_bo_backing *b = &shmem_bo(test)->backing;
+	struct sg_page_iter iter;
+	struct sg_table *sgt;
+	u32 i = 0;
+
+	KUNIT_ASSERT_EQ(test, drm_gem_bo_backing_populate(b, 0, TEST_PAGES), 0);
+	sgt = drm_gem_bo_backing_get_sg_table(b);
+	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, sgt);
+	for_each_sgtable_page(sgt, &iter, 0)
+		KUNIT_EXPECT_PTR_EQ(test, sg_page_iter_page(&iter),
+				    drm_gem_bo_backing_page(b, i++));
+	KUNIT_EXPECT_EQ(test, i, TEST_PAGES);
+	sg_free_table(sgt);
+	kfree(sgt);
+}
+
+/*
+ * The example in the documentation, which is to compile and to work as it is.
+ */
+
+struct example_gpu {
+	u64 end;
+	u64 mapped;
+};
+
+static void example_gpu_set_ptes(struct example_gpu *gpu, u64 va, dma_addr_t addr, u64 size)
+{
+	if (va == gpu->end)
+		gpu->mapped += size;
+	gpu->end = va + size;
+}
+
+/* --- example --- */
+static int example_gpu_map(struct example_gpu *gpu, u64 va,
+			   struct drm_gem_bo_backing *backing)
+{
+	u64 size = backing->obj->size;
+	struct drm_gem_bo_cursor cur;
+	int ret;
+
+	dma_resv_assert_held(backing->obj->resv);
+
+	ret = drm_gem_bo_backing_populate(backing, 0, size >> PAGE_SHIFT);
+	if (!ret)
+		ret = drm_gem_bo_backing_map(backing, 0, size >> PAGE_SHIFT);
+	if (!ret)
+		ret = drm_gem_bo_dma_begin(&cur, backing, 0, size);
+	if (ret)
+		return ret;
+
+	while (drm_gem_bo_dma_next(&cur))
+		example_gpu_set_ptes(gpu, va + cur.offset, cur.dma_addr,
+				     cur.size);
+
+	return 0;
+}
+
+/* --- end of example --- */
+
+static void test_example(struct kunit *test)
+{
+	struct example_gpu gpu = { .end = SZ_1G };
+	struct test_bo *bo = shmem_bo(test);
+
+	KUNIT_EXPECT_EQ(test, example_gpu_map(&gpu, SZ_1G, &bo->backing), 0);
+	KUNIT_EXPECT_EQ(test, gpu.mapped, TEST_SIZE);
+}
+
+static int test_init(struct kunit *test)
+{
+	struct test_ctx *ctx = kunit_kzalloc(test, sizeof(*ctx), GFP_KERNEL);
+	static const char * const names[] = { "exporter", "importer" };
+	unsigned int i;
+
+	KUNIT_ASSERT_NOT_NULL(test, ctx);
+	for (i = 0; i < ARRAY_SIZE(ctx->drm); i++) {
+		struct device *dev = kunit_device_register(test, names[i]);
+
+		KUNIT_ASSERT_NOT_ERR_OR_NULL(test, dev);
+		KUNIT_ASSERT_EQ(test, dma_set_mask(dev, DMA_BIT_MASK(64)), 0);
+		ctx->drm[i] = __drm_kunit_helper_alloc_drm_device_with_driver(test, dev,
+				sizeof(struct drm_device), 0, &test_driver);
+		KUNIT_ASSERT_NOT_ERR_OR_NULL(test, ctx->drm[i]);
+	}
+	test->priv = ctx;
+
+	/* Before the devices go: a dma-buf is released when its file is. */
+	return kunit_add_action_or_reset(test, test_flush, NULL);
+}
+
+static struct kunit_case drm_gem_bo_backing_test_cases[] = {
+	KUNIT_CASE(test_random_shmem),
+	KUNIT_CASE(test_random_own_pages),
+	KUNIT_CASE(test_init_refused),
+	KUNIT_CASE(test_range_refused),
+	KUNIT_CASE(test_kind_refused),
+	KUNIT_CASE(test_source_refused),
+	KUNIT_CASE(test_hole_refused),
+	KUNIT_CASE(test_repeat),
+	KUNIT_CASE(test_no_dma_mask),
+	KUNIT_CASE(test_map_undo),
+	KUNIT_CASE(test_alloc_undo),
+	KUNIT_CASE(test_metadata_huge),
+	KUNIT_CASE(test_metadata_small),
+	KUNIT_CASE(test_vmap),
+	KUNIT_CASE(test_evict_keeps_content),
+	KUNIT_CASE(test_sync),
+	KUNIT_CASE(test_import_list),
+	KUNIT_CASE(test_import_outlives),
+	KUNIT_CASE(test_import_self),
+	KUNIT_CASE_PARAM(test_import_table, foreign_gen_params),
+	KUNIT_CASE(test_export_table),
+	KUNIT_CASE(test_get_sg_table),
+	KUNIT_CASE(test_example),
+	{}
+};
+
+static struct kunit_suite drm_gem_bo_backing_test_suite = {
+	.name = "drm_gem_bo_backing",
+	.init = test_init,
+	.test_cases = drm_gem_bo_backing_test_cases,
+};
+
+kunit_test_suite(drm_gem_bo_backing_test_suite);
+
+MODULE_DESCRIPTION("KUnit test suite for the typed list behind GEM buffer objects");
+MODULE_LICENSE("GPL");
