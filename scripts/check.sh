@@ -169,7 +169,7 @@ check_checkpatch() {
 	for c in $(g rev-list --reverse base..HEAD); do
 		# FILE_PATH_CHANGES only asks whether MAINTAINERS knows new files: check_maintainers.
 		g format-patch -1 --stdout "$c" |
-			(cd "$LINUX" && perl scripts/checkpatch.pl --strict --terse --no-summary \
+			(cd "$LINUX" && PATH=/usr/bin:$PATH perl scripts/checkpatch.pl --strict --terse --no-summary \
 				--ignore MISSING_SIGN_OFF,FILE_PATH_CHANGES -) |
 			sed "s|^-:|$(g log -1 --format=%f "$c"):|" >>"$WORK/checkpatch" || true
 	done

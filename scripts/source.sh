@@ -203,7 +203,7 @@ series_tree() {
 	local key tip p
 	key=$(series_key)
 	if [ -e "$LINUX/.git/series-key" ]; then
-		[ "$(cat "$LINUX/.git/series-key")" != "$key" ] || return 0
+		if [ -z "$RESEED" ] && [ "$(cat "$LINUX/.git/series-key")" = "$key" ]; then return 0; fi
 		if [ -n "$RESEED" ]; then
 			# make refresh: patches/ has just been written from build/linux's commits.
 			:
@@ -222,7 +222,7 @@ series_tree() {
 	while read -r p; do tip=$(commit_patch "$p" "$tip"); done < <(series_patches)
 	rm -rf "$TMP"
 	if [ -n "$RESEED" ] && [ "$(git -C "$LINUX" rev-parse 'HEAD^{tree}')" != "$(git -C "$LINUX" rev-parse "$tip^{tree}")" ]; then
-		die "patches/ does not give build/linux's tree again; its commits are kept, please report this"
+		die "patches/ on ${KERNEL:-the pinned kernel} does not give build/linux's tree; its commits are kept (was it made with another KERNEL=?)"
 	fi
 	git -C "$LINUX" checkout -q -f -B series "$(git -C "$LINUX" rev-parse HEAD)"
 	[ -z "$FORCE" ] || git -C "$LINUX" clean -qfd

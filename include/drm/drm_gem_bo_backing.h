@@ -121,7 +121,7 @@ struct drm_gem_bo_backing {
 	u32 num_mapped;
 
 	/** @kind: how the memory is mapped, fixed. */
-	enum drm_gem_bo_kind kind : 8;
+	enum drm_gem_bo_kind kind;
 
 	/**
 	 * @map_wc: CPU mappings are write-combined. Fixed while pages are there.
