@@ -9,7 +9,7 @@ export STAGE_T0 := $(shell date +%s)
 MAKEFLAGS += --no-print-directory
 SHELL := /bin/bash
 
-VERBS := demo test source kernel guest kunit igt prime mesa check check-all refresh series clean
+VERBS := demo test source kernel guest kunit igt prime mesa check check-all refresh series rust clean
 
 .PHONY: help $(VERBS)
 
@@ -26,6 +26,7 @@ help:
 	@echo 'make mesa       Mesa smoke tests'
 	@echo 'make check      compile for x86_64 and arm64, checkpatch, kernel-doc, sparse, each patch builds'
 	@echo 'make check-all  compile all of drivers/gpu/drm and drivers/accel (slow)'
+	@echo 'make rust       compile the Rust binding and tyr in a chroot'
 	@echo
 	@echo 'make refresh    commits of build/linux -> patches/ and new files'
 	@echo 'make series     out/series: what git send-email would send'

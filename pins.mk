@@ -17,3 +17,4 @@ MESA_VERSION := 26.1
 
 # Debian 12's sparse is too old for this kernel.
 SPARSE_SUITE := forky
+RUST_SUITE := trixie

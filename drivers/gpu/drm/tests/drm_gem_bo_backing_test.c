@@ -28,7 +28,7 @@ MODULE_IMPORT_NS("DMA_BUF");
 #define TEST_PAGES	96
 #define TEST_SIZE	((size_t)TEST_PAGES << PAGE_SHIFT)
 #define BLOCK_ORDER	3
-#define BLOCK_PAGES	(1U << BLOCK_ORDER)
+#define BLOCK_PAGES	BIT(BLOCK_ORDER)
 #define NUM_STEPS	200
 
 struct test_bo {
@@ -293,7 +293,7 @@ static void step_populate(struct kunit *test, struct flat *flat, struct test_bo 
 
 	/* Own pages: whatever of a block is missing, as far as it is contiguous. */
 	for (i = index; i < index + num && !ret; i += n) {
-		n = min(BLOCK_PAGES - i % BLOCK_PAGES, index + num - i);
+		n = min_t(u32, BLOCK_PAGES - i % BLOCK_PAGES, index + num - i);
 		ret = drm_gem_bo_backing_add_pages(&bo->backing, i, flat->page[i], n);
 		if (!flat_all(flat->present, i, n) && ret == -EEXIST) {
 			n = 1;
@@ -459,9 +459,9 @@ static void test_range_refused(struct kunit *test)
 		KUNIT_EXPECT_EQ(test, drm_gem_bo_dma_begin(&cur, b, offset, size), -EINVAL);
 		KUNIT_EXPECT_EQ(test, drm_gem_bo_page_begin(&cur, b, offset, size), -EINVAL);
 		KUNIT_EXPECT_EQ(test, drm_gem_bo_backing_vmap(b, offset, size, &map), -EINVAL);
-		KUNIT_EXPECT_EQ(test, drm_gem_bo_backing_sync_for_cpu(b, offset, size,
-								       DMA_BIDIRECTIONAL),
-				-EINVAL);
+		KUNIT_EXPECT_EQ(test, -EINVAL,
+				drm_gem_bo_backing_sync_for_cpu(b, offset, size,
+								DMA_BIDIRECTIONAL));
 	}
 	KUNIT_EXPECT_EQ(test, drm_gem_bo_page_begin(&cur, b, 1, PAGE_SIZE), -EINVAL);
 	KUNIT_EXPECT_EQ(test, drm_gem_bo_page_begin(&cur, b, 0, PAGE_SIZE - 1), -EINVAL);
@@ -712,9 +712,11 @@ static void test_metadata_small(struct kunit *test)
 	struct drm_gem_bo_cursor cur;
 
 	b = &test_bo_create_locked(test, DRM_GEM_BO_STREAMING, false, SZ_64M)->backing;
-	for (i = num_pages; i > num_pages - some; i--)
-		KUNIT_ASSERT_EQ(test, drm_gem_bo_backing_add_pages(b, i - 1,
-				small_page(pages, i - 1), 1), 0);
+	for (i = num_pages; i > num_pages - some; i--) {
+		struct page *page = small_page(pages, i - 1);
+
+		KUNIT_ASSERT_EQ(test, drm_gem_bo_backing_add_pages(b, i - 1, page, 1), 0);
+	}
 	KUNIT_EXPECT_EQ(test, b->num_runs, some);
 	KUNIT_EXPECT_LE(test, sizeof(*b->runs), 24);
 	KUNIT_EXPECT_LE(test, sizeof(*b), 144);
@@ -783,10 +785,12 @@ static void test_sync(struct kunit *test)
 	KUNIT_ASSERT_EQ(test, drm_gem_bo_backing_map(b, 0, TEST_PAGES), 0);
 	for (offset = 1; offset < TEST_SIZE; offset += 3 * PAGE_SIZE + 7) {
 		size = min(TEST_SIZE - offset, 2 * PAGE_SIZE + 3);
-		KUNIT_EXPECT_EQ(test, drm_gem_bo_backing_sync_for_device(b, offset, size,
-									  DMA_TO_DEVICE), 0);
-		KUNIT_EXPECT_EQ(test, drm_gem_bo_backing_sync_for_cpu(b, offset, size,
-								       DMA_FROM_DEVICE), 0);
+		KUNIT_EXPECT_EQ(test, 0,
+				drm_gem_bo_backing_sync_for_device(b, offset, size,
+								   DMA_TO_DEVICE));
+		KUNIT_EXPECT_EQ(test, 0,
+				drm_gem_bo_backing_sync_for_cpu(b, offset, size,
+								DMA_FROM_DEVICE));
 	}
 }
 
@@ -1145,22 +1149,27 @@ static void test_example(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, gpu.mapped, TEST_SIZE);
 }
 
+static struct drm_device *test_device(struct kunit *test, const char *name)
+{
+	struct device *dev = kunit_device_register(test, name);
+	struct drm_device *drm;
+
+	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, dev);
+	KUNIT_ASSERT_EQ(test, dma_set_mask(dev, DMA_BIT_MASK(64)), 0);
+	drm = __drm_kunit_helper_alloc_drm_device_with_driver(test, dev, sizeof(*drm), 0,
+							      &test_driver);
+	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, drm);
+
+	return drm;
+}
+
 static int test_init(struct kunit *test)
 {
 	struct test_ctx *ctx = kunit_kzalloc(test, sizeof(*ctx), GFP_KERNEL);
-	static const char * const names[] = { "exporter", "importer" };
-	unsigned int i;
 
 	KUNIT_ASSERT_NOT_NULL(test, ctx);
-	for (i = 0; i < ARRAY_SIZE(ctx->drm); i++) {
-		struct device *dev = kunit_device_register(test, names[i]);
-
-		KUNIT_ASSERT_NOT_ERR_OR_NULL(test, dev);
-		KUNIT_ASSERT_EQ(test, dma_set_mask(dev, DMA_BIT_MASK(64)), 0);
-		ctx->drm[i] = __drm_kunit_helper_alloc_drm_device_with_driver(test, dev,
-				sizeof(struct drm_device), 0, &test_driver);
-		KUNIT_ASSERT_NOT_ERR_OR_NULL(test, ctx->drm[i]);
-	}
+	ctx->drm[0] = test_device(test, "exporter");
+	ctx->drm[1] = test_device(test, "importer");
 	test->priv = ctx;
 
 	/* Before the devices go: a dma-buf is released when its file is. */

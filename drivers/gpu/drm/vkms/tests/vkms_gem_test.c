@@ -182,8 +182,8 @@ static struct drm_device *vkms_test_device(struct kunit *test, const char *name)
 
 	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, dev);
 	KUNIT_ASSERT_EQ(test, dma_set_mask(dev, DMA_BIT_MASK(64)), 0);
-	drm = __drm_kunit_helper_alloc_drm_device_with_driver(test, dev,
-			sizeof(*drm), 0, &vkms_test_driver);
+	drm = __drm_kunit_helper_alloc_drm_device_with_driver(test, dev, sizeof(*drm), 0,
+							      &vkms_test_driver);
 	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, drm);
 
 	return drm;
