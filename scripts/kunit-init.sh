@@ -15,12 +15,14 @@ if [ "${KUNIT_LEAKS:-}" = 1 ]; then
 	sleep 6
 	echo scan >$leaks && sleep 6 && echo scan >$leaks && cat $leaks && echo "kunit-init: scanned"
 fi
-# The suite once more with allocations that may sleep failing, too: one of its cases is about that.
-suite=/sys/kernel/debug/kunit/drm_gem_bo_backing
-if [ -e $suite/run ]; then
+# KUNIT_FAILSLAB=1: nothing ran yet; run the suite that is about failing allocations, with those
+# failing, too, that may sleep.
+if [ "${KUNIT_FAILSLAB:-}" = 1 ]; then
+	suite=/sys/kernel/debug/kunit/drm_gem_bo_backing
 	echo N >/sys/kernel/debug/failslab/ignore-gfp-wait
 	echo 1 >$suite/run
 	grep test_alloc_undo $suite/results | sed 's/^ */kunit-init: failslab: /'
+	sed -n 's/^ *debug_locks: *\([01]\).*/kunit-init: lockdep=\1/p' /proc/lockdep_stats
 fi
 echo "kunit-init: end"
 echo o >/proc/sysrq-trigger

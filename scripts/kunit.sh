@@ -51,6 +51,9 @@ alone() {
 		boot "$1" "$1/kunit-alone-$suite.log" "kunit.filter_glob=$suite"
 		args+=(--log "$1/kunit-alone-$suite.log")
 	done < <(sed -nE 's/^ok [0-9]+ (\S+).*/\1/p' "$1/kunit.log" | tr -d '\r' | grep -E "$ALONE")
+	stage "kunit: drm_gem_bo_backing with failing allocations"
+	boot "$1" "$1/kunit-alone-failslab.log" kunit.filter_glob=drm_gem_bo_backing kunit.autorun=0 KUNIT_FAILSLAB=1
+	args+=(--log "$1/kunit-alone-failslab.log")
 }
 
 # base_suites DIR: the unpatched kernel's results; kept until that kernel changes.

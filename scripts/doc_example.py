@@ -1,0 +1,31 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0
+"""doc_example.py SOURCE TEST: is the code-block of SOURCE's DOC comment what TEST compiles
+between its example markers? Prints the difference."""
+import difflib
+import re
+import sys
+
+
+def code_block(text):
+    """The first code-block of a kernel-doc comment, without the comment."""
+    block = re.search(r"\.\. code-block:: c\n \*\n(.*?)\n \*/", text, re.S)
+    return [re.sub(r"^ \*\t?", "", line) for line in block.group(1).splitlines()] if block else []
+
+
+def marked(text):
+    """What stands between the markers."""
+    block = re.search(r"/\* --- example --- \*/\n(.*?)\n*/\* --- end of example --- \*/", text, re.S)
+    return block.group(1).splitlines() if block else []
+
+
+def main():
+    source, test = (open(name, encoding="utf-8").read() for name in sys.argv[1:3])
+    want, have = code_block(source), marked(test)
+    if not want or not have:
+        print("no example in", sys.argv[1] if not want else sys.argv[2])
+    for line in difflib.unified_diff(want, have, *sys.argv[1:3], lineterm=""):
+        print(line)
+
+
+main()
