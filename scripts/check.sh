@@ -9,7 +9,7 @@ set -euo pipefail
 . "$(dirname "$0")/tree.sh"
 
 WORK=$BUILD/check
-CHECKS="shell spdx numbers bars series roundtrip maintainers checkpatch kerneldoc compile sparse bisect"
+CHECKS="shell spdx numbers bars example series roundtrip maintainers checkpatch kerneldoc compile sparse bisect"
 
 g() { git -C "$LINUX" "$@"; }
 
@@ -234,6 +234,16 @@ scope() {
 # Headers that all of DRM includes: the series adds a member to a structure, which no user sees.
 # Whoever doubts that has make check-all, which takes an hour.
 WIDE='include/drm/drm_gem.h'
+
+check_example() {
+	local source=drivers/gpu/drm/drm_gem_bo_backing.c test=drivers/gpu/drm/tests/drm_gem_bo_backing_test.c
+	if [ ! -e "$LINUX/$source" ] || [ ! -e "$LINUX/$test" ]; then
+		result SKIP doc-example "no helper or no suite yet"
+		return
+	fi
+	"$TOP/scripts/doc_example.py" "$LINUX/$source" "$LINUX/$test" >"$WORK/example"
+	verdict doc-example "$WORK/example"
+}
 
 check_compile() {
 	local arch f

@@ -645,8 +645,12 @@ static int runs_link(const struct drm_gem_bo_dma *dma, struct drm_gem_bo_run *ru
 	int ret;
 	u32 i;
 
-	/* An IOMMU page that is larger than ours cannot be put together. */
-	if (num < 2 || dma_get_merge_boundary(dma->dev) >= PAGE_SIZE)
+	/*
+	 * An IOMMU page that is larger than ours cannot be put together. And
+	 * dma-debug is not told of linked ranges, it takes syncing one for a bug.
+	 */
+	if (num < 2 || dma_get_merge_boundary(dma->dev) >= PAGE_SIZE ||
+	    IS_ENABLED(CONFIG_DMA_API_DEBUG))
 		return -EOPNOTSUPP;
 
 	for (i = 0; i < num; i++)
