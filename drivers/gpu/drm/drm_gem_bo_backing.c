@@ -1125,6 +1125,41 @@ u64 drm_gem_bo_backing_contiguous_dma(const struct drm_gem_bo_backing *backing,
 }
 EXPORT_SYMBOL_GPL(drm_gem_bo_backing_contiguous_dma);
 
+static bool dma_follows(const struct drm_gem_bo_run *run)
+{
+	return run[1].dma_addr == run->dma_addr + run_size(run);
+}
+
+static bool page_follows(const struct drm_gem_bo_run *run)
+{
+	return page_to_pfn(run[1].page) == page_to_pfn(run->page) + run->num_pages;
+}
+
+/* There is no hole in the range, so that the run that follows is the next. */
+static __always_inline bool
+cursor_next(struct drm_gem_bo_cursor *cur,
+	    bool (*follows)(const struct drm_gem_bo_run *run))
+{
+	const struct drm_gem_bo_run *run = cur->run;
+	u64 stop;
+
+	cur->offset += cur->size;
+	cur->size = 0;
+	if (cur->offset >= cur->end)
+		return false;
+
+	for (;; run++) {
+		stop = run_offset(run) + run_size(run);
+		if (stop >= cur->end || !follows(run))
+			break;
+	}
+
+	cur->run = run + 1;
+	cur->size = min(stop, cur->end) - cur->offset;
+
+	return true;
+}
+
 static void cursor_begin(struct drm_gem_bo_cursor *cur,
 			 const struct drm_gem_bo_backing *backing,
 			 u64 offset, u64 size)
@@ -1184,23 +1219,10 @@ EXPORT_SYMBOL_GPL(drm_gem_bo_dma_begin);
 bool drm_gem_bo_dma_next(struct drm_gem_bo_cursor *cur)
 {
 	const struct drm_gem_bo_run *run = cur->run;
-	u64 stop, skip;
 
-	cur->offset += cur->size;
-	cur->size = 0;
-	if (cur->offset >= cur->end)
+	if (!cursor_next(cur, dma_follows))
 		return false;
-
-	skip = cur->offset - run_offset(run);
-	cur->dma_addr = run->dma_addr + skip;
-	do {
-		stop = run_offset(run) + run_size(run);
-		run++;
-	} while (stop < cur->end &&
-		 run->dma_addr == cur->dma_addr + (stop - cur->offset));
-
-	cur->run = run;
-	cur->size = min(stop, cur->end) - cur->offset;
+	cur->dma_addr = run->dma_addr + (cur->offset - run_offset(run));
 
 	return true;
 }
@@ -1253,24 +1275,10 @@ EXPORT_SYMBOL_GPL(drm_gem_bo_page_begin);
 bool drm_gem_bo_page_next(struct drm_gem_bo_cursor *cur)
 {
 	const struct drm_gem_bo_run *run = cur->run;
-	unsigned long pfn;
-	u64 stop;
 
-	cur->offset += cur->size;
-	cur->size = 0;
-	if (cur->offset >= cur->end)
+	if (!cursor_next(cur, page_follows))
 		return false;
-
 	cur->page = run_page(run, cur->offset >> PAGE_SHIFT);
-	pfn = page_to_pfn(cur->page);
-	do {
-		stop = run_offset(run) + run_size(run);
-		run++;
-	} while (stop < cur->end &&
-		 page_to_pfn(run->page) == pfn + ((stop - cur->offset) >> PAGE_SHIFT));
-
-	cur->run = run;
-	cur->size = min(stop, cur->end) - cur->offset;
 
 	return true;
 }
