@@ -123,7 +123,7 @@ fetch_given() {
 checkout_base() {
 	rm -rf "$1"
 	mkdir -p "$(dirname "$1")"
-	git clone -q --local --no-checkout "$BASE_REPO" "$1"
+	git clone -q --no-checkout "$BASE_REPO" "$1"
 	git -C "$1" config gc.auto 0
 	git -C "$1" config checkout.workers 0
 	git -C "$1" config core.untrackedCache true
