@@ -130,16 +130,43 @@ checkout_base() {
 	git -C "$1" checkout -q -B "$2" base
 }
 
+# base_patches: the patches that the unpatched tree has as well (patches/BASE): tests alone.
+base_patches() {
+	local name
+	grep -v '^#' "$PATCHES/BASE" | while read -r name; do
+		series_patches | grep -E "/[0-9]{4}-$name\.patch\$" || die "patches/BASE names $name, but there is no such patch"
+	done
+}
+
+base_key() {
+	local p
+	git --git-dir="$BASE_REPO" rev-parse base
+	base_patches | while read -r p; do
+		cat "$p"
+		patch_new_files "$p" | while read -r f; do cat "$TOP/$f"; done
+	done | sha256sum
+}
+
 # base_tree: the unpatched tree for comparisons.
 base_tree() {
-	local want
-	want=$(git --git-dir="$BASE_REPO" rev-parse base)
-	if [ "$(git -C "$BASE_LINUX" rev-parse -q --verify HEAD 2>/dev/null)" = "$want" ]; then
-		dirty "$BASE_LINUX" || return 0
+	local LINUX=$BASE_LINUX key tip p
+	key=$(base_key)
+	if [ "$(cat "$LINUX/.git/base-key" 2>/dev/null)" = "$key" ]; then
+		dirty "$LINUX" || return 0
 		die "build/base/linux has edits; it is the unpatched tree: git -C build/base/linux stash -u"
 	fi
 	stage "unpatched tree -> build/base/linux"
-	checkout_base "$BASE_LINUX" base
+	if [ -d "$LINUX/.git" ] && ! dirty "$LINUX"; then
+		git -C "$LINUX" fetch -q --no-tags -f "$BASE_REPO" base:refs/tags/base
+	else
+		checkout_base "$LINUX" base
+	fi
+	mkdir -p "$TMP"
+	tip=$(git -C "$LINUX" rev-parse base)
+	while read -r p; do tip=$(commit_patch "$p" "$tip"); done < <(base_patches)
+	rm -rf "$TMP"
+	git -C "$LINUX" reset -q --hard "$tip"
+	printf '%s\n' "$key" >"$LINUX/.git/base-key"
 }
 
 # check_homes: every new file has exactly one patch, no patch edits a new file.
