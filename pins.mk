@@ -18,3 +18,10 @@ MESA_VERSION := 26.1
 # Debian 12's sparse is too old for this kernel.
 SPARSE_SUITE := forky
 RUST_SUITE := trixie
+
+# Mesa's panfrost driver, which Debian does not build for amd64: the source of this suite's mesa,
+# compiled in a chroot of that suite.
+PANMESA_SUITE := trixie
+PANMESA_VERSION := 25.0.7
+PANMESA_POOL := pool/main/m/mesa/mesa_25.0.7.orig.tar.xz
+PANMESA_SHA256 := 592272df3cf01e85e7db300c449df5061092574d099da275d19e97ef0510f8a6

@@ -32,7 +32,7 @@ demo_program() {
 	[ "$TOP/guest/demo.c" -nt "$program" ] || return 0
 	need gcc libc6-dev libdrm-dev
 	mkdir -p "${program%/*}"
-	run "$BUILD/log/guest-demo.log" gcc -static -O2 -Wall -Wextra -Werror -I/usr/include/libdrm \
+	run "$BUILD/log/guest-demo.log" gcc -static -O2 -Wall -Wextra -Werror -I/usr/include/libdrm "-I$TOP/igt-tests/compat" \
 		-o "$program.new" "$TOP/guest/demo.c"
 	mv "$program.new" "$program"
 }

@@ -325,11 +325,16 @@ int mali_as_access(struct mali_as *as, u64 va, void *buf, size_t size, unsigned 
 	return 0;
 }
 
+static bool overlaps(const struct mali_leaf *leaf, u64 start, u64 size)
+{
+	return size && (leaf->va - start < size || start - leaf->va < leaf->size);
+}
+
 /**
  * mali_as_flush() - drop what the TLB has of a region; waits for accesses under way
  * @as: address space
  * @start: of the region
- * @size: of the region; U64_MAX for all there is
+ * @size: of the region; 0 for none, U64_MAX for all there is
  */
 void mali_as_flush(struct mali_as *as, u64 start, u64 size)
 {
@@ -337,7 +342,7 @@ void mali_as_flush(struct mali_as *as, u64 start, u64 size)
 
 	guard(raw_spinlock_irqsave)(&as->lock);
 	for (entry = as->tlb; entry < as->tlb + MALI_TLB_ENTRIES; entry++)
-		if (entry->leaf.va - start < size || start - entry->leaf.va < entry->leaf.size)
+		if (overlaps(&entry->leaf, start, size))
 			entry->valid = false;
 }
 

@@ -56,7 +56,7 @@ static const struct mali_part mali_parts[] = {
 		}
 	}, {
 		"arm,mali-bifrost", 7, {
-			{ GPU_ID, 0x74021000 },
+			{ GPU_ID, 0x72120000 },
 			{ GPU_L2_FEATURES, 0x07110206 },
 			{ GPU_CORE_FEATURES, 2 },
 			{ GPU_TILER_FEATURES, 0x209 },

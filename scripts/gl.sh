@@ -1,0 +1,82 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: GPL-2.0
+# Mesa's panfrost driver on the model of a Mali, as T860, G52 and G57, on both kernels: clears that
+# are read back, linear buffers, and a GBM surface of vkms that panfrost renders to. Each check has
+# to pass on each; out/gl/KERNEL-GPU/show.raw is what vkms scanned out.
+set -euo pipefail
+# shellcheck source=scripts/lib.sh
+. "$(dirname "$0")/lib.sh"
+# shellcheck source=scripts/tree.sh
+. "$(dirname "$0")/tree.sh"
+# shellcheck source=scripts/guest-lane.sh
+. "$(dirname "$0")/guest-lane.sh"
+
+# gl_program: guest/gl.c. The guest's libraries are newer than this machine's, or as new.
+gl_program() {
+	local program=$BUILD/guest-demo/gl
+	[ "$TOP/guest/gl.c" -nt "$program" ] || return 0
+	need gcc libc6-dev libdrm-dev libegl-dev libgles-dev libgbm-dev
+	mkdir -p "${program%/*}"
+	run "$BUILD/log/guest-gl.log" gcc -O2 -Wall -Wextra -Werror -I/usr/include/libdrm \
+		-o "$program.new" "$TOP/guest/gl.c" -lEGL -lGLESv2 -lgbm
+	mv "$program.new" "$program"
+}
+
+# draw NAME KERNEL: boots it as each of the parts, one after the other.
+draw() {
+	local gpu dir
+	for gpu in T860 G52 G57; do
+		dir=$OUT/gl/$1-${gpu,,}
+		rm -rf "$dir"
+		"$TOP/scripts/boot.sh" -r -k "$2" -o "$dir" -t 200 -a "dtb=$BUILD/mali/${gpu,,}.dtb" \
+			guest/gl.sh "Mali-$gpu" || note "$1, $gpu: the boot ended with status $?"
+	done
+}
+
+# colour_shown DIR: the one colour of the frame that vkms scanned out is what the program says.
+colour_shown() {
+	local want colours
+	want=$(sed -n 's/^color //p' "$1/show.out")
+	colours=$("$TOP/scripts/picture.py" palette "$1/show")
+	if [ -n "$want" ] && [ "$colours" = "$want" ]; then return 0; fi
+	echo "vkms scanned out ${colours:-nothing}, not ${want:-what it was told}"
+	return 1
+}
+
+# judge NAME GPU: the checks of one boot; those that passed are counted, not printed.
+judge() {
+	local dir=$OUT/gl/$1-${2,,} what="$1: $2" verdict check reason
+	if [ ! -s "$dir/checks" ]; then
+		result FAIL "$what: boot" "no check ran; log: $dir/console.log"
+		return
+	fi
+	while read -r verdict check reason; do
+		result "$verdict" "$what: $check" "${reason:+$reason (in $dir)}"
+	done <"$dir/checks" >>"$dir/results.log"
+	grep '^FAIL' "$dir/results.log" || true
+	if reason=$(colour_shown "$dir"); then result PASS "$what: colour"; else result FAIL "$what: colour" "$reason (in $dir)"; fi
+	if [ -s "$dir/reports.txt" ]; then
+		result FAIL "$what: kernel-log" "$(head -n1 "$dir/reports.txt"); log: $dir/console.log"
+	else
+		result PASS "$what: kernel-log"
+	fi
+	note "$what: $(grep -c '^PASS' "$dir/results.log") checks passed, $(awk '/^fragment/ { f = $2 } /^pixels/ { p = $2 } END { print f " fragment jobs, " p " pixels" }' "$dir/counters")"
+}
+
+lane gl
+converted_kernel
+unpatched_kernel
+"$TOP/scripts/guest.sh"
+"$TOP/scripts/panmesa.sh"
+"$TOP/scripts/mali.sh"
+demo_program
+gl_program
+stage "gl: Mesa's panfrost on T860, G52 and G57, on both kernels"
+draw unpatched "$UNPATCHED" &
+draw converted "$CONVERTED"
+wait
+for kernel in unpatched converted; do
+	for gpu in T860 G52 G57; do judge $kernel $gpu; done
+done
+stage "gl: done"
+lane_end
