@@ -1,9 +1,14 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
-# The demo's part inside the guest: stock kmscube on vkms, then a vgem buffer shown by vkms.
+# The demo's part inside the guest: stock kmscube on vkms, a vgem buffer shown by vkms, and a vkms
+# buffer that the model of a Mali clears.
 set -u
 # shellcheck source=guest/lib.sh
 . /mnt/guest/lib.sh
+
+"$DEMO" mali "$OUT/mali" || exit
+cat /sys/kernel/debug/mali-model/check >"$OUT/mali.check" 2>/dev/null
+cp /sys/kernel/debug/mali-model/counters "$OUT/mali.counters"
 
 before=$("$DEMO" framebuffer)
 start_kmscube "$OUT/kmscube.log"

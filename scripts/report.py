@@ -5,6 +5,7 @@
 report.py kernel-reports LOG      the kernel's complaints in a console log, one a line
 report.py table DIR LANE...       results of these lanes (DIR/LANE.tsv) and the closing line
 report.py backings PREFIX         debugfs' PREFIX.gem_backing, each object with its framebuffer
+report.py tables PREFIX           panfrost's typed lists and the page-table blocks of PREFIX.tables
 """
 import os
 import re
@@ -130,6 +131,31 @@ def backings(prefix):
         print(f"  {'framebuffer' if number == 0 else owners.get(start, '-'):<16}{line}")
 
 
+SHOWN = 6
+
+
+def tables(prefix):
+    """The typed lists of panfrost's objects, and beside each the stretches of equal page-table
+    blocks that it became; both are in the order of the objects' addresses."""
+    with open(prefix + ".facts", encoding="ascii") as file:
+        known = dict(line.rstrip("\n").split("=", 1) for line in file)
+    with open(prefix + ".tables", encoding="ascii") as file:
+        stretches = [line.split() for line in file]
+    with open(prefix + ".panfrost.gem_backing", encoding="utf-8") as file:
+        lists = [line.split() for line in file.read().splitlines()[1:]]
+    starts = sorted((int(known["va"], 16), int(known["jobs_va"], 16)))
+    print(f"  {'object':<26}{'runs':>6}  {'largest':>9}  {'VA':>10} -> {'PA':<10}  {'block':>6} {'blocks':>7}")
+    for number, (_, kind, size, _, runs, largest, *_) in enumerate(lists):
+        end = starts[number + 1] if number + 1 < len(starts) else 1 << 48
+        mine = [row for row in stretches if starts[number] <= int(row[1], 16) < end]
+        left = f"  {kind + ', ' + size + ' bytes':<26}{runs:>6}  {largest:>9}"
+        for _, va, pa, block, count, _ in mine[:SHOWN]:
+            print(f"{left}  {va} -> {pa}  {block:>6} {count:>7}")
+            left = " " * len(left)
+        if len(mine) > SHOWN:
+            print(f"{left}  and {len(mine) - SHOWN} more stretches")
+
+
 def main(argv):
     if len(argv) == 3 and argv[1] == "kernel-reports":
         return kernel_reports(argv[2])
@@ -137,6 +163,8 @@ def main(argv):
         return table(argv[2], argv[3:])
     if len(argv) == 3 and argv[1] == "backings":
         return backings(argv[2])
+    if len(argv) == 3 and argv[1] == "tables":
+        return tables(argv[2])
     return __doc__
 
 
