@@ -9,7 +9,7 @@ export STAGE_T0 := $(shell date +%s)
 MAKEFLAGS += --no-print-directory
 SHELL := /bin/bash
 
-VERBS := demo test source kernel guest kunit igt prime mesa check check-all refresh series rust clean
+VERBS := demo test source kernel guest kunit igt prime mesa gl panfrost bench mutations check check-all refresh series rust clean
 
 .PHONY: help $(VERBS)
 
@@ -24,8 +24,12 @@ help:
 	@echo 'make igt        stock IGT, compared with the unpatched kernel'
 	@echo 'make prime      our IGT tests (igt-tests/) of buffer sharing'
 	@echo 'make mesa       Mesa smoke tests'
+	@echo 'make gl         Mesa'"'"'s panfrost driver on a model of Mali T860, G52 and G57'
+	@echo 'make panfrost   stock and our IGT tests of panfrost on that model'
 	@echo 'make check      compile for x86_64 and arm64, checkpatch, kernel-doc, sparse, each patch builds'
 	@echo 'make check-all  compile all of drivers/gpu/drm and drivers/accel (slow)'
+	@echo 'make bench      time to fill GPU page tables, list against sg_table'
+	@echo 'make mutations  is a bug put into the drivers on purpose found?'
 	@echo 'make rust       compile the Rust binding and tyr in a chroot'
 	@echo
 	@echo 'make refresh    commits of build/linux -> patches/ and new files'
@@ -33,7 +37,7 @@ help:
 	@echo 'make clean      remove build/ and out/ (not the cache in ~/.cache/drm-gem-bo-backing)'
 	@echo
 	@echo 'BASE=1          the unpatched tree (source, kernel, kunit)'
-	@echo 'CONFIG=debug    KASAN, lockdep, DMA and leak checkers (kernel, kunit)'
+	@echo 'CONFIG=debug    KASAN, lockdep, DMA and leak checkers, two CPUs (kernel, kunit, panfrost)'
 	@echo 'KERNEL=/path    a kernel tree of yours instead of the pinned one; it is only read'
 	@echo 'FORCE=1         source: drop local work in build/linux'
 	@echo 'JOBS=N          parallel compile jobs (default: all cores)'

@@ -6,7 +6,7 @@ set -u
 # shellcheck source=guest/lib.sh
 . /mnt/guest/lib.sh
 GPU=$1
-GL=/mnt/build/guest-gl/gl
+GL=/mnt/build/guest-demo/gl
 CHECKS=$OUT/checks
 MODEL=/sys/kernel/debug/mali-model
 : >"$CHECKS"

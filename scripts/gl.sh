@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0
-# Mesa's panfrost driver on the model of a Mali, as T860, G52 and G57, on both kernels: clears that
-# are read back, linear buffers, and a GBM surface of vkms that panfrost renders to. Each check has
-# to pass on each; out/gl/KERNEL-GPU/show.raw is what vkms scanned out.
+# Mesa's panfrost driver on the model of a Mali, as T860, G52 and G57, on both kernels: whatever it
+# clears is read back by the CPU and compared (guest/gl.c says what there is). Each check has to
+# pass on each. out/gl/KERNEL-GPU/kmsro.raw is a frame that vkms scanned out.
 set -euo pipefail
 # shellcheck source=scripts/lib.sh
 . "$(dirname "$0")/lib.sh"
@@ -28,19 +28,9 @@ draw() {
 	for gpu in T860 G52 G57; do
 		dir=$OUT/gl/$1-${gpu,,}
 		rm -rf "$dir"
-		"$TOP/scripts/boot.sh" -r -k "$2" -o "$dir" -t 200 -a "dtb=$BUILD/mali/${gpu,,}.dtb" \
+		"$TOP/scripts/boot.sh" -r -k "$2" -o "$dir" -t 300 -a "dtb=$BUILD/mali/${gpu,,}.dtb" \
 			guest/gl.sh "Mali-$gpu" || note "$1, $gpu: the boot ended with status $?"
 	done
-}
-
-# colour_shown DIR: the one colour of the frame that vkms scanned out is what the program says.
-colour_shown() {
-	local want colours
-	want=$(sed -n 's/^color //p' "$1/show.out")
-	colours=$("$TOP/scripts/picture.py" palette "$1/show")
-	if [ -n "$want" ] && [ "$colours" = "$want" ]; then return 0; fi
-	echo "vkms scanned out ${colours:-nothing}, not ${want:-what it was told}"
-	return 1
 }
 
 # judge NAME GPU: the checks of one boot; those that passed are counted, not printed.
@@ -51,10 +41,10 @@ judge() {
 		return
 	fi
 	while read -r verdict check reason; do
-		result "$verdict" "$what: $check" "${reason:+$reason (in $dir)}"
+		[ "$verdict" = PASS ] || reason="$reason (in $dir)"
+		result "$verdict" "$what: $check" "$reason"
 	done <"$dir/checks" >>"$dir/results.log"
 	grep '^FAIL' "$dir/results.log" || true
-	if reason=$(colour_shown "$dir"); then result PASS "$what: colour"; else result FAIL "$what: colour" "$reason (in $dir)"; fi
 	if [ -s "$dir/reports.txt" ]; then
 		result FAIL "$what: kernel-log" "$(head -n1 "$dir/reports.txt"); log: $dir/console.log"
 	else

@@ -127,7 +127,7 @@ checkout_base() {
 	git -C "$1" config gc.auto 0
 	git -C "$1" config checkout.workers 0
 	git -C "$1" config core.untrackedCache true
-	git -C "$1" checkout -q -B "$2" base
+	git -C "$1" checkout -q -B "$2" refs/tags/base
 }
 
 # base_patches: the patches that the unpatched tree has as well (patches/BASE): tests alone.
@@ -162,7 +162,7 @@ base_tree() {
 		checkout_base "$LINUX" base
 	fi
 	mkdir -p "$TMP"
-	tip=$(git -C "$LINUX" rev-parse base)
+	tip=$(git -C "$LINUX" rev-parse refs/tags/base)
 	while read -r p; do tip=$(commit_patch "$p" "$tip"); done < <(base_patches)
 	rm -rf "$TMP"
 	git -C "$LINUX" reset -q --hard "$tip"

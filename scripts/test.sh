@@ -8,13 +8,15 @@ set -euo pipefail
 . "$(dirname "$0")/lib.sh"
 
 DIR=$OUT/results
-LANES=${LANES:-"kunit guest igt prime mesa check"}
+LANES=${LANES:-"kunit guest igt prime mesa gl panfrost panfrost-debug check"}
 unset BASE CONFIG RESULTS
 
 # What a lane runs; make's verbs but for the guest's check of itself.
 command_of() {
 	case $1 in
-	source | kernel | kunit | igt | prime | mesa | check) echo "scripts/$1.sh" ;;
+	source | kernel | kunit | igt | prime | mesa | gl | panfrost | check) echo "scripts/$1.sh" ;;
+	panfrost-debug) echo "env CONFIG=debug scripts/panfrost.sh" ;;
+	panmesa) echo "scripts/panmesa.sh" ;;
 	kernel-base) echo "env BASE=1 scripts/kernel.sh" ;;
 	guest-root) echo "scripts/guest.sh" ;;
 	guest) echo "scripts/guest.sh test" ;;
@@ -54,7 +56,7 @@ build_step() {
 heartbeat() {
 	local lane
 	while sleep 60; do
-		for lane in source kernel kernel-base guest-root $LANES; do
+		for lane in source kernel kernel-base guest-root panmesa $LANES; do
 			if [ -e "$DIR/$lane.log" ] && [ ! -e "$DIR/$lane.end" ]; then
 				stage "$lane: $(tail -n1 "$DIR/$lane.log" | cut -c1-100)"
 			fi
@@ -70,6 +72,7 @@ build() {
 	build_step kernel || ok=1
 	build_step kernel-base || ok=1
 	wait $! || ok=1
+	build_step panmesa || ok=1
 	return $ok
 }
 

@@ -172,7 +172,7 @@ int mali_as_walk(const struct mali_as *as, u64 va, struct mali_leaf *leaf)
 }
 
 /**
- * mali_as_error() - hold something against the driver
+ * mali_as_error() - hold something against the driver: count it, and say so unless in a unit test
  * @as: where it was seen
  * @error: what it is
  * @leaf: what it is about
@@ -187,8 +187,10 @@ void mali_as_error(struct mali_as *as, enum mali_error error, const struct mali_
 	};
 
 	as->errors[error]++;
-	pr_err_ratelimited("mali-model: AS%u: %s: va %#llx pa %#llx size %#llx access %#x\n",
-			   as->nr, names[error], leaf->va, leaf->pa, leaf->size, leaf->access);
+	if (as->model)
+		pr_err_ratelimited("mali-model: AS%u: %s: va %#llx pa %#llx size %#llx access %#x\n",
+				   as->nr, names[error], leaf->va, leaf->pa, leaf->size,
+				   leaf->access);
 }
 
 static struct mali_tlb_entry *tlb_entry(struct mali_as *as, u64 va)
