@@ -1,7 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
 # igt.sh DIRECTORY: runs the IGT tests that scripts/igt_results.py chose (/run/out/binaries,
-# include, exclude) out of DIRECTORY with IGT's own runner, and leaves /run/out/results.json.
+# include, exclude) out of DIRECTORY, or wherever an absolute name says, with IGT's own runner,
+# and leaves /run/out/results.json. IN_ORDER=1: in that order, not in the alphabet's.
 set -u
 root=$1
 tests=/tmp/tests
@@ -9,13 +10,20 @@ results=/tmp/results
 
 mkdir "$tests"
 while read -r name; do
-	if [ ! -x "$root/$name" ]; then
-		echo "igt: no test $name in $root"
+	case $name in
+	/*) test=$name ;;
+	*) test=$root/$name ;;
+	esac
+	if [ ! -x "$test" ]; then
+		echo "igt: no test $test"
 		exit 1
 	fi
-	ln -s "$root/$name" "$tests/${name##*/}"
+	ln -s "$test" "$tests/${name##*/}"
 done </run/out/binaries
-printf 'TESTLIST\n%s\nEND TESTLIST\n' "$(ls "$tests")" >"$tests/test-list.txt"
+in_order() {
+	if [ -n "${IN_ORDER:-}" ]; then sed 's|.*/||' /run/out/binaries; else ls "$tests"; fi
+}
+printf 'TESTLIST\n%s\nEND TESTLIST\n' "$(in_order)" >"$tests/test-list.txt"
 
 set --
 while read -r regex; do set -- "$@" -t "$regex"; done </run/out/include

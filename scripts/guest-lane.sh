@@ -37,15 +37,19 @@ demo_program() {
 	mv "$program.new" "$program"
 }
 
-# igt_lane LANE DIRECTORY LIST EXPECT [BOOT OPTION...]: DIRECTORY as the guest sees it.
+# igt_lane LANE DIRECTORY LIST EXPECT [BOOT OPTION...]: DIRECTORY as the guest sees it. LANE may
+# be LANE/PART: then the results are PART/NAME of that lane. GUEST_READY=1: somebody has seen to
+# the guest's root already.
 igt_lane() {
 	local lane=$1 tests=$2 list=$3 expect=$4
 	shift 4
 	BOOT_OPTS=("$@")
-	lane "$lane"
+	PART=''
+	case $lane in */*) PART=${lane#*/}/ ;; esac
+	lane "${lane%%/*}"
 	converted_kernel
 	unpatched_kernel
-	"$TOP/scripts/guest.sh"
+	[ -n "${GUEST_READY:-}" ] || "$TOP/scripts/guest.sh"
 	LANE_OUT=$OUT/$lane
 	LIST=$list
 	TESTS=$tests
@@ -53,7 +57,7 @@ igt_lane() {
 	choose "$base" "$converted"
 	stage "$lane: $(wc -l <"$base/binaries") tests on the converted and the unpatched kernel"
 	run_igt converted "$CONVERTED" "$converted" &
-	unpatched "$lane" "$base"
+	unpatched "${lane/\//-}" "$base"
 	wait
 	stage "$lane: $("$COMPARE" seconds "$converted") s in tests on the converted kernel, $("$COMPARE" seconds "$base") s on the unpatched"
 	repeat "$base" "$converted" "$expect"
@@ -64,7 +68,7 @@ igt_lane() {
 		judge_reports converted-again "${SECOND[1]}"
 	fi
 	"$COMPARE" compare "$lane" "$base" "$converted" "$expect" "$RESULTS" "${SECOND[@]}" || differs=1
-	lane_summary
+	[ -n "$PART" ] || lane_summary
 	[ $differs = 0 ] && lane_end
 }
 
@@ -85,9 +89,12 @@ run_igt() {
 baseline_key() {
 	{
 		sha256sum <"$UNPATCHED"
-		cat "$BUILD/guest.versions" "$LIST" "$TOP/guest/init" "$TOP/guest/igt.sh" "$TOP/scripts/boot.sh"
+		cat "$BUILD/guest.versions" "$LIST" "$TOP/guest/init" "$TOP/guest/igt.sh" "$TOP/scripts/boot.sh" \
+			"$TOP/expect/kernel-reports.txt"
 		printf '%s\n' "${BOOT_OPTS[@]}"
 		case $TESTS in /mnt/*) find "$TOP${TESTS#/mnt}" -type f -exec sha256sum {} + | sort ;; esac
+		sed -n "s|^/mnt/\([^[:space:]]*\).*|$TOP/\1|p" "$LIST" | xargs -r sha256sum
+		printf '%s\n' "${BOOT_OPTS[@]}" | tr ' ' '\n' | sed -n 's/^dtb=//p' | xargs -r sha256sum
 	} | sha256sum | cut -c1-16
 }
 
@@ -116,7 +123,7 @@ repeat() {
 	SECOND=()
 	mapfile -t names < <("$COMPARE" again "$@" | grep .)
 	if [ ${#names[@]} = 0 ] || [ ${#names[@]} -gt 20 ]; then return; fi
-	stage "${LANE_OUT##*/}: ${#names[@]} not as expected, once more: ${names[*]#igt@}"
+	stage "${LANE_OUT#"$OUT"/}: ${#names[@]} not as expected, once more: ${names[*]#igt@}"
 	SECOND=("$LANE_OUT/base-again" "$LANE_OUT/converted-again")
 	rm -rf "${SECOND[@]}"
 	"$COMPARE" only "${SECOND[0]}" "$LIST" "${names[@]}"
@@ -129,9 +136,9 @@ repeat() {
 judge_reports() {
 	local log=$2/console.log
 	if [ -s "$2/reports.txt" ]; then
-		result FAIL "$1-kernel-log" "$(head -n1 "$2/reports.txt"); log: $log"
+		result FAIL "${PART:-}$1-kernel-log" "$(head -n1 "$2/reports.txt"); log: $log"
 	else
-		result PASS "$1-kernel-log"
+		result PASS "${PART:-}$1-kernel-log"
 	fi
 }
 

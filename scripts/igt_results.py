@@ -8,8 +8,10 @@ igt_results.py again BASE CONVERTED EXPECT     names that are not as they should
 igt_results.py compare LANE BASE CONVERTED EXPECT TSV [BASE2 CONVERTED2]
 igt_results.py expect BASE EXPECT              rewrites EXPECT, keeping its reasons
 igt_results.py seconds DIR                     how long its tests took
+igt_results.py record DIR NAME=BOOT...         results of tests that had a boot each, in BOOT
 
 BASE and CONVERTED are the output directories of two boots (results.json, console.log).
+LANE may be LANE/PART: names are then PART/NAME in TSV, but not in EXPECT.
 EXPECT has lines "NAME<tab>RESULT<tab>REASON"; NAME may be a pattern (*), RESULT is fail,
 skip, crash or timeout, or OLD/NEW where the converted kernel is known to do better.
 Whatever is not listed has to pass.
@@ -174,6 +176,7 @@ def again(base, converted, expect):
 
 def compare(lane, base, converted, expect, tsv, second):
     rows = []
+    lane, slash, part = lane.partition("/")
     names = all_names(base, converted)
     for run, what in ((base, "unpatched"), (converted, "converted")):
         if not run.tests:
@@ -187,6 +190,7 @@ def compare(lane, base, converted, expect, tsv, second):
     if base.tests:
         for pattern in expect.unused(names):
             rows.append(("FAIL", pattern, "listed in expect/, but there is no such test"))
+    rows = [(result, part + slash + name, reason) for result, name, reason in rows]
     with open(tsv, "a", encoding="utf-8") as file:
         for result, name, reason in rows:
             reason = " ".join(reason.split())
@@ -224,6 +228,23 @@ def expectations(base, path):
     write_lines(path, header + lines)
 
 
+# What "exit status" of a test that ran alone means; a kernel that went down leaves none.
+EXITS = {"0": "pass", "77": "skip", "98": "fail", "124": "timeout"}
+
+
+def record(directory, boots):
+    tests = {}
+    for boot in boots:
+        name, _, where = boot.partition("=")
+        log = open(os.path.join(where, "console.log"), encoding="utf-8", errors="replace").read()
+        path = os.path.join(where, "status")
+        status = open(path, encoding="utf-8").read().strip() if os.path.exists(path) else ""
+        tests[name] = {"result": EXITS.get(status, "crash"), "out": log, "err": ""}
+    os.makedirs(directory, exist_ok=True)
+    with open(os.path.join(directory, "results.json"), "w", encoding="utf-8") as file:
+        json.dump({"tests": tests}, file)
+
+
 def main(argv):
     verb, args = argv[1], argv[2:]
     if verb == "select":
@@ -237,6 +258,8 @@ def main(argv):
         return compare(args[0], Run(args[1]), Run(args[2]), Expectations(args[3]), args[4], second)
     elif verb == "expect":
         expectations(Run(args[0]), args[1])
+    elif verb == "record":
+        record(args[0], args[1:])
     elif verb == "seconds":
         print(round(Run(args[0]).seconds()))
     else:

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0
-# Our own IGT tests (igt-tests/, built in build/igt-tests) on both kernels, compared as in
+# Our own PRIME tests (igt-tests/prime_*, built in build/igt-tests) on both kernels, compared as in
 # igt.sh; expect/igt-own.txt lists what is known. "prime.sh expect" writes it anew.
 set -euo pipefail
 # shellcheck source=scripts/lib.sh
@@ -17,6 +17,6 @@ if [ "${1:-}" = expect ]; then
 fi
 need gcc libc6-dev libdrm-dev make pkg-config
 run "$BUILD/log/igt-tests.log" make -C "$TOP/igt-tests" "O=$BUILD/igt-tests" all
-find "$BUILD/igt-tests" -maxdepth 1 -type f -executable -printf '%f\n' | sort >"$BUILD/igt-tests.list"
+find "$BUILD/igt-tests" -maxdepth 1 -type f -executable -name 'prime_*' -printf '%f\n' | sort >"$BUILD/igt-tests.list"
 [ -s "$BUILD/igt-tests.list" ] || die "no test binary in build/igt-tests" "$BUILD/log/igt-tests.log"
 igt_lane prime /mnt/build/igt-tests "$BUILD/igt-tests.list" "$EXPECT"

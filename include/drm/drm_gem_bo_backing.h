@@ -168,6 +168,7 @@ struct drm_gem_bo_cursor {
 
 	/* private: */
 	const struct drm_gem_bo_run *run;
+	const struct drm_gem_bo_run *last;
 	u64 end;
 };
 
@@ -210,7 +211,39 @@ int drm_gem_bo_backing_dma_addr(const struct drm_gem_bo_backing *backing,
 int drm_gem_bo_dma_begin(struct drm_gem_bo_cursor *cur,
 			 const struct drm_gem_bo_backing *backing,
 			 u64 offset, u64 size);
-bool drm_gem_bo_dma_next(struct drm_gem_bo_cursor *cur);
+bool __drm_gem_bo_dma_next(struct drm_gem_bo_cursor *cur);
+
+/**
+ * drm_gem_bo_dma_next - go to the next contiguous DMA range
+ * @cur: a cursor that was set up by drm_gem_bo_dma_begin()
+ *
+ * Runs that follow each other for the device are one range, however scattered
+ * they are for the CPU.
+ *
+ * Returns:
+ * true and &drm_gem_bo_cursor.dma_addr, &drm_gem_bo_cursor.offset and
+ * &drm_gem_bo_cursor.size of the range, or false at the end.
+ */
+static inline bool drm_gem_bo_dma_next(struct drm_gem_bo_cursor *cur)
+{
+	const struct drm_gem_bo_run *run = cur->run;
+	u64 size;
+
+	/* A run in the midst of the range that is a piece by itself. */
+	if (run < cur->last) {
+		size = (u64)run->num_pages << PAGE_SHIFT;
+		if (run[1].dma_addr != run->dma_addr + size) {
+			cur->offset += cur->size;
+			cur->size = size;
+			cur->dma_addr = run->dma_addr;
+			cur->run = run + 1;
+			return true;
+		}
+	}
+
+	return __drm_gem_bo_dma_next(cur);
+}
+
 int drm_gem_bo_page_begin(struct drm_gem_bo_cursor *cur,
 			  const struct drm_gem_bo_backing *backing,
 			  u64 offset, u64 size);

@@ -402,31 +402,27 @@ static void runs_set_caching(const struct drm_gem_bo_run *run, u32 num, bool wc)
 #endif
 }
 
-/* Takes the runs over into a new array, of the size that it needs. */
+/* Takes the runs over. What moves does so from the end, to where nothing is left to be read. */
 static int backing_splice(struct drm_gem_bo_backing *backing,
 			  const struct run_list *list)
 {
-	const struct drm_gem_bo_run *old = backing->runs, *new = list->runs;
-	const struct drm_gem_bo_run *old_end = backing_end(backing);
-	const struct drm_gem_bo_run *new_end = new + list->num;
+	u32 old = backing->num_runs, new = list->num, n = old + new;
 	struct drm_gem_bo_run *runs;
-	u32 n = 0;
 
-	runs = kvmalloc_objs(*runs, backing->num_runs + list->num);
+	runs = kvrealloc(backing->runs, array_size(n, sizeof(*runs)), GFP_KERNEL);
 	if (!runs)
 		return -ENOMEM;
 
-	while (old < old_end || new < new_end) {
-		if (new == new_end || (old < old_end && old->index < new->index))
-			runs[n++] = *old++;
-		else
-			runs[n++] = *new++;
-	}
-
-	kvfree(backing->runs);
 	backing->runs = runs;
 	backing->num_runs = n;
 	backing->num_populated += list->num_pages;
+
+	while (new) {
+		if (old && runs[old - 1].index > list->runs[new - 1].index)
+			runs[--n] = runs[--old];
+		else
+			runs[--n] = list->runs[--new];
+	}
 
 	return 0;
 }
@@ -1164,11 +1160,17 @@ static void cursor_begin(struct drm_gem_bo_cursor *cur,
 			 const struct drm_gem_bo_backing *backing,
 			 u64 offset, u64 size)
 {
-	*cur = (struct drm_gem_bo_cursor) {
-		.run = backing_find(backing, offset >> PAGE_SHIFT),
-		.offset = offset,
-		.end = offset + size,
-	};
+	const struct drm_gem_bo_run *last = backing_end(backing) - 1;
+
+	cur->run = offset ? backing_find(backing, offset >> PAGE_SHIFT) : backing->runs;
+	cur->offset = offset;
+	cur->size = 0;
+	cur->end = offset + size;
+
+	/* Up to there a run is in the range as a whole, if the range starts with one. */
+	if (cur->end != backing->obj->size)
+		last = backing_find(backing, (cur->end - 1) >> PAGE_SHIFT);
+	cur->last = run_offset(cur->run) == offset ? last : NULL;
 }
 
 /**
@@ -1205,18 +1207,8 @@ int drm_gem_bo_dma_begin(struct drm_gem_bo_cursor *cur,
 }
 EXPORT_SYMBOL_GPL(drm_gem_bo_dma_begin);
 
-/**
- * drm_gem_bo_dma_next - go to the next contiguous DMA range
- * @cur: a cursor that was set up by drm_gem_bo_dma_begin()
- *
- * Runs that follow each other for the device are one range, however scattered
- * they are for the CPU.
- *
- * Returns:
- * true and &drm_gem_bo_cursor.dma_addr, &drm_gem_bo_cursor.offset and
- * &drm_gem_bo_cursor.size of the range, or false at the end.
- */
-bool drm_gem_bo_dma_next(struct drm_gem_bo_cursor *cur)
+/* What drm_gem_bo_dma_next() does not do by itself: the first and last piece, and long ones. */
+bool __drm_gem_bo_dma_next(struct drm_gem_bo_cursor *cur)
 {
 	const struct drm_gem_bo_run *run = cur->run;
 
@@ -1226,7 +1218,7 @@ bool drm_gem_bo_dma_next(struct drm_gem_bo_cursor *cur)
 
 	return true;
 }
-EXPORT_SYMBOL_GPL(drm_gem_bo_dma_next);
+EXPORT_SYMBOL_GPL(__drm_gem_bo_dma_next);
 
 /**
  * drm_gem_bo_page_begin - prepare to walk the pages of a byte range

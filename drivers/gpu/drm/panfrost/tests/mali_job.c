@@ -82,7 +82,8 @@ static u32 mali_access_type(unsigned int access)
 static bool mali_report_fault(struct mali_model *model, struct mali_space *space, u64 va,
 			      int type, unsigned int access)
 {
-	unsigned int nr = space->as.nr;
+	/* Bits 0 to 15 are page faults, 16 to 31 bus faults. */
+	unsigned int nr = space->as.nr, bus = (type & ~7) == MALI_FAULT_TRANSTAB_BUS ? 16 : 0;
 
 	guard(spinlock_irqsave)(&model->lock);
 	if (space->faulting)
@@ -94,8 +95,7 @@ static bool mali_report_fault(struct mali_model *model, struct mali_space *space
 	*mali_reg(model, AS_FAULTADDRESS_LO(nr)) = lower_32_bits(va);
 	*mali_reg(model, AS_FAULTADDRESS_HI(nr)) = upper_32_bits(va);
 	model->counters[MALI_FAULTS]++;
-	/* Bits 0 to 15 are page faults, 16 to 31 bus faults. */
-	mali_raise(model, MALI_IRQ_MMU, BIT(nr + ((type & ~7) == MALI_FAULT_TRANSTAB_BUS ? 16 : 0)));
+	mali_raise(model, MALI_IRQ_MMU, BIT(nr + bus));
 	return true;
 }
 
@@ -354,7 +354,8 @@ static void mali_job_end(struct mali_slot *slot, u32 status, u64 tail)
 	*mali_reg(model, JS_TAIL_LO(nr)) = lower_32_bits(tail);
 	*mali_reg(model, JS_TAIL_HI(nr)) = upper_32_bits(tail);
 	slot->failed = status != DRM_PANFROST_EXCEPTION_DONE;
-	mali_raise(model, MALI_IRQ_JOB, slot->failed ? JOB_INT_MASK_ERR(nr) : JOB_INT_MASK_DONE(nr));
+	mali_raise(model, MALI_IRQ_JOB,
+		   slot->failed ? JOB_INT_MASK_ERR(nr) : JOB_INT_MASK_DONE(nr));
 	mali_start_next(slot);
 }
 

@@ -191,6 +191,7 @@ enum mali_counter {
  * @arch: 5 for Midgard's T860, 7 for G52, 9 for G57
  */
 struct mali_model {
+	/* taken in hard interrupts, as registers are; see above */
 	spinlock_t lock;
 	u32 regs[MALI_REGS_SIZE / sizeof(u32)];
 	struct mali_irq irq[MALI_IRQS];

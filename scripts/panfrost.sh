@@ -1,0 +1,122 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: GPL-2.0
+# panfrost.sh [PART]...: the real panfrost driver on the Mali model, converted and unpatched:
+# stock IGT's panfrost tests and ours (guest/mali-tests.txt), compared as in igt.sh. PART is a GPU
+# (t860, g52, g57), t860-noncoherent, or fatal: what takes the unpatched kernel down and so has a
+# boot of its own. Without: all of them, side by side. expect/panfrost-PART.txt lists what is
+# known; "panfrost.sh expect PART" writes that anew. CONFIG=debug: the same on the debug kernels,
+# with two processors.
+set -euo pipefail
+# shellcheck source=scripts/lib.sh
+. "$(dirname "$0")/lib.sh"
+# shellcheck source=scripts/tree.sh
+. "$(dirname "$0")/tree.sh"
+# shellcheck source=scripts/guest-lane.sh
+. "$(dirname "$0")/guest-lane.sh"
+
+NAME=panfrost${CONFIG:+-$CONFIG}
+PARTS=(t860 g52 g57 t860-noncoherent fatal)
+FATAL=(heap_cpu@sync-then-fault heap_cpu@mmap-then-fault bad_input@context-priority)
+
+# list_of PART: the tests that say something there that they have not said elsewhere.
+list_of() {
+	local wanted=.
+	case ${CONFIG:+slow-}$1 in
+	slow-g52 | slow-g57) wanted='/panfrost_(submit|backing_heap)( |$)' ;;
+	slow-*-noncoherent) wanted='panfrost_backing_sync( |$)' ;;
+	g57) wanted='/panfrost_(get_param|gem_new|submit|prime|backing_jobs|backing_heap)( |$)' ;;
+	*-noncoherent) wanted='panfrost_backing_(sync|purge|share|heap)( |$)' ;;
+	esac
+	grep -v '^#' "$TOP/guest/mali-tests.txt" | grep -E "$wanted"
+}
+
+# User Mode Linux has SMP with seccomp alone.
+boot_args() {
+	printf 'dtb=%s/mali/%s.dtb' "$BUILD" "$1"
+	[ "${CONFIG:-}" != debug ] || printf ' seccomp=on ncpus=2'
+}
+
+tests() {
+	need gcc libc6-dev libdrm-dev make pkg-config
+	run "$BUILD/log/igt-tests.log" make -C "$TOP/igt-tests" "O=$BUILD/igt-tests" all
+}
+
+# gpu PART
+gpu() {
+	mkdir -p "$OUT/$NAME"
+	list_of "$1" >"$OUT/$NAME/$1.list"
+	igt_lane "$NAME/$1" /usr/libexec/igt-gpu-tools "$OUT/$NAME/$1.list" "$TOP/expect/panfrost-$1.txt" \
+		-a "$(boot_args "$1")" -e IGT_FORCE_DRIVER=panfrost -e IN_ORDER=1
+}
+
+# boot_one KERNEL DIRECTORY BINARY SUBTEST
+boot_one() {
+	rm -rf "$2"
+	"$TOP/scripts/boot.sh" -r -k "$1" -o "$2" -t 100 -a "$(boot_args t860)" guest/panfrost.sh \
+		"/mnt/build/igt-tests/$3" --run-subtest "$4" >/dev/null 2>&1 || true
+}
+
+# fatal: each test in a boot of its own, on both kernels.
+fatal() {
+	local test binary subtest kernel dir=$OUT/$NAME/fatal found=() differs=0
+	for test in "${FATAL[@]}"; do
+		binary=panfrost_backing_${test%@*}
+		subtest=${test#*@}
+		boot_one "$UNPATCHED" "$dir/base-$subtest" "$binary" "$subtest" &
+		boot_one "$CONVERTED" "$dir/converted-$subtest" "$binary" "$subtest" &
+	done
+	wait
+	for kernel in base converted; do
+		found=()
+		for test in "${FATAL[@]}"; do
+			found+=("igt@panfrost_backing_$test=$dir/$kernel-${test#*@}")
+		done
+		"$COMPARE" record "$dir/$kernel" "${found[@]}"
+	done
+	for test in "${FATAL[@]}"; do
+		PART=fatal/${test#*@}/ judge_reports converted "$dir/converted-${test#*@}"
+	done
+	"$COMPARE" compare "$NAME/fatal" "$dir/base" "$dir/converted" "$TOP/expect/panfrost-fatal.txt" \
+		"$RESULTS" || differs=1
+	[ $differs = 0 ] && lane_end
+}
+
+part() {
+	case $1 in
+	fatal) fatal ;;
+	*) gpu "$1" ;;
+	esac
+}
+
+# all PART...: each as a process of its own, beside the others.
+all() {
+	local part pids=() failed=0
+	for part in "$@"; do
+		PANFROST_PART=$part "$0" &
+		pids+=($!)
+	done
+	for part in "${pids[@]}"; do wait "$part" || failed=1; done
+	return $failed
+}
+
+lane "$NAME"
+if [ -n "${PANFROST_PART:-}" ]; then
+	part "$PANFROST_PART"
+	exit
+fi
+if [ "${1:-}" = expect ]; then
+	"$COMPARE" expect "$OUT/$NAME/$2/base" "$TOP/expect/panfrost-$2.txt"
+	exit
+fi
+[ $# -gt 0 ] || set -- "${PARTS[@]}"
+converted_kernel
+unpatched_kernel
+"$TOP/scripts/guest.sh"
+export CONVERTED UNPATCHED GUEST_READY=1
+"$TOP/scripts/mali.sh"
+tests
+stage "$NAME: $*"
+failed=0
+all "$@" || failed=1
+lane_summary
+exit $failed
