@@ -30,6 +30,13 @@ list_of() {
 	grep -v '^#' "$TOP/guest/mali-tests.txt" | grep -E "$wanted"
 }
 
+# expect_of PART: what is known of these tests.
+expect_of() {
+	local binaries
+	binaries=$(list_of "$1" | awk '{ n = split($1, path, "/"); printf "%s%s", sep, path[n]; sep = "|" }')
+	grep -E "^#|^igt@($binaries)@" "$TOP/expect/panfrost-$1.txt"
+}
+
 # User Mode Linux has SMP with seccomp alone.
 boot_args() {
 	printf 'dtb=%s/mali/%s.dtb' "$BUILD" "$1"
@@ -45,7 +52,8 @@ tests() {
 gpu() {
 	mkdir -p "$OUT/$NAME"
 	list_of "$1" >"$OUT/$NAME/$1.list"
-	igt_lane "$NAME/$1" /usr/libexec/igt-gpu-tools "$OUT/$NAME/$1.list" "$TOP/expect/panfrost-$1.txt" \
+	expect_of "$1" >"$OUT/$NAME/$1.expect"
+	igt_lane "$NAME/$1" /usr/libexec/igt-gpu-tools "$OUT/$NAME/$1.list" "$OUT/$NAME/$1.expect" \
 		-a "$(boot_args "$1")" -e IGT_FORCE_DRIVER=panfrost -e IN_ORDER=1
 }
 

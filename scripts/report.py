@@ -31,10 +31,19 @@ def known_reports():
     return [re.compile(line.split("\t")[0]) for line in lines if line and line[0] != "#"]
 
 
+def named(lines):
+    """RCU's reports name their place three lines below."""
+    for number, line in enumerate(lines):
+        if line.startswith("WARNING: suspicious RCU usage"):
+            place = [text for text in lines[number + 1:number + 5] if re.match(r"\S+\.[ch]:\d+ ", text)]
+            line = " ".join([line + ":"] + place)
+        yield line
+
+
 def kernel_reports(log):
     known = known_reports()
-    for line in open(log, encoding="utf-8", errors="replace"):
-        line = NOISE.sub("", line.strip())
+    text = open(log, encoding="utf-8", errors="replace").read()
+    for line in named([NOISE.sub("", line.strip()) for line in text.splitlines()]):
         # The command line may name anything, and a call trace names functions.
         if line.startswith(("Kernel command line", "[<", "Unknown kernel command line")):
             continue

@@ -347,8 +347,10 @@ static void mali_job_end(struct mali_slot *slot, u32 status, u64 tail)
 		model->counters[MALI_KILLS]++;
 	slot->active = false;
 	/* The registers are those of a GPU that has been reset. */
-	if (model->resetting)
+	if (model->resetting) {
+		mali_reset(model);
 		return;
+	}
 
 	*mali_reg(model, JS_STATUS(nr)) = status;
 	*mali_reg(model, JS_TAIL_LO(nr)) = lower_32_bits(tail);
@@ -498,18 +500,23 @@ void mali_job_abort(struct mali_model *model, enum mali_stop why, unsigned int a
 }
 
 /**
- * mali_job_drain() - wait until nothing runs
- * @model: the model, resetting: nothing new can start
+ * mali_job_active() - does any slot run a chain?
+ * @model: the model, locked
+ *
+ * Returns: true if one does; otherwise nothing is left of what was, or was to be, run.
  */
-void mali_job_drain(struct mali_model *model)
+bool mali_job_active(struct mali_model *model)
 {
 	unsigned int i;
 
+	for (i = 0; i < MALI_SLOTS; i++)
+		if (model->slots[i].active)
+			return true;
 	for (i = 0; i < MALI_SLOTS; i++) {
-		flush_work(&model->slots[i].work);
 		model->slots[i].next = false;
 		model->slots[i].failed = false;
 	}
+	return false;
 }
 
 /**

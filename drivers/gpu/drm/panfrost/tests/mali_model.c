@@ -187,17 +187,22 @@ static void mali_to_reset_state(struct mali_model *model)
 	model->js_state = 0;
 }
 
-/* The jobs are gone before the driver reads that the reset is complete. */
-static void mali_reset_work(struct work_struct *work)
+/**
+ * mali_reset() - end a reset, if all the jobs are gone
+ * @model: the model, locked
+ *
+ * The driver waits 10 ms, which is not enough for a work of ours to run on a slow kernel.
+ */
+void mali_reset(struct mali_model *model)
 {
-	struct mali_model *model = container_of(work, struct mali_model, reset_work);
 	unsigned int i;
 
-	mali_job_drain(model);
+	lockdep_assert_held(&model->lock);
+	if (mali_job_active(model))
+		return;
+
 	for (i = 0; i < MALI_SPACES; i++)
 		mali_as_update(&model->spaces[i].as, 0, AS_TRANSCFG_ADRMODE_UNMAPPED);
-
-	guard(spinlock_irqsave)(&model->lock);
 	mali_to_reset_state(model);
 	model->resetting = false;
 	model->counters[MALI_RESETS]++;
@@ -211,7 +216,7 @@ static void mali_gpu_command(struct mali_model *model, u32 command)
 	case GPU_CMD_HARD_RESET:
 		model->resetting = true;
 		mali_job_abort(model, MALI_HARD_STOP, MALI_SPACES);
-		queue_work(model->wq, &model->reset_work);
+		mali_reset(model);
 		break;
 	case GPU_CMD_CLEAN_CACHES:
 	case GPU_CMD_CLEAN_INV_CACHES:
@@ -528,7 +533,6 @@ static void mali_init(struct mali_model *model, const struct mali_part *part)
 	spin_lock_init(&model->lock);
 	init_waitqueue_head(&model->wait);
 	INIT_WORK(&model->irq_work, mali_irq_work);
-	INIT_WORK(&model->reset_work, mali_reset_work);
 	model->arch = part->arch;
 	mali_job_init(model);
 	for (i = 0; i < MALI_SPACES; i++)

@@ -180,7 +180,6 @@ enum mali_counter {
  * @wq: runs the works below
  * @job_wq: runs those of the slots; they must not take the processor from what they wait for
  * @irq_work: asserts the lines
- * @reset_work: ends a reset once all the jobs are gone
  * @resetting: a reset is under way: nothing may start
  * @wait: jobs that wait for a fault to be mended
  * @slots: job slots
@@ -199,7 +198,6 @@ struct mali_model {
 	struct workqueue_struct *wq;
 	struct workqueue_struct *job_wq;
 	struct work_struct irq_work;
-	struct work_struct reset_work;
 	bool resetting;
 	wait_queue_head_t wait;
 	struct mali_slot slots[MALI_SLOTS];
@@ -223,13 +221,14 @@ static inline u64 mali_reg64(struct mali_model *model, unsigned int offset)
 /* mali_model.c */
 struct mali_model *mali_model_get(void);
 void mali_raise(struct mali_model *model, enum mali_irq_nr nr, u32 bits);
+void mali_reset(struct mali_model *model);
 
 /* mali_job.c */
 void mali_job_init(struct mali_model *model);
 void mali_job_write(struct mali_model *model, unsigned int slot, unsigned int reg, u32 value);
 void mali_job_ack(struct mali_model *model, u32 bits);
 void mali_job_abort(struct mali_model *model, enum mali_stop why, unsigned int as);
-void mali_job_drain(struct mali_model *model);
+bool mali_job_active(struct mali_model *model);
 
 /**
  * struct mali_ctx - what a running job may do
