@@ -245,17 +245,28 @@ check_example() {
 	verdict doc-example "$WORK/example"
 }
 
+# nowhere DIRECTORY...: the touched files that were compiled in none of these; make rust has its own.
+nowhere() {
+	local f o
+	(cd "$BUILD" && sort -u "${@/%//compiled}") >"$WORK/compiled"
+	touched AM '*.c' | { grep -v '^rust/' || true; } | while read -r f; do
+		# Some tests are part of what they test: its #include of them counts.
+		o=$({ echo "$f"; g grep -lE "^#include \"(.*/)?${f##*/}\"" -- "${f%/tests/*}/*.c" || true; } | sed 's/\.c$/.o/')
+		grep -qxF "$o" "$WORK/compiled" || echo "$f"
+	done
+}
+
 check_compile() {
-	local arch f o
+	local arch f
 	scope >"$WORK/scope"
 	[ -z "$(touched AM "$WIDE")" ] || result SKIP "users-of-${WIDE##*/}" "thousands; make check-all compiles them"
 	for arch in x86_64 arm64; do "$TOP/scripts/compile.sh" "$arch" || LANE_FAILED=$((LANE_FAILED + 1)); done
 	empty compiled-somewhere && return
-	touched AM '*.c' | while read -r f; do
-		# Some tests are part of what they test: its #include of them counts.
-		o=$({ echo "$f"; g grep -lE "^#include \"(.*/)?${f##*/}\"" -- "${f%/tests/*}/*.c" || true; } | sed 's/\.c$/.o/')
-		grep -qxF "$o" "$BUILD/x86_64/compiled" "$BUILD/arm64/compiled" || echo "$f: compiled for neither architecture"
-	done >"$WORK/nowhere"
+	nowhere x86_64 arm64 >"$WORK/um-scope"
+	if [ -s "$WORK/um-scope" ]; then "$TOP/scripts/compile.sh" um || LANE_FAILED=$((LANE_FAILED + 1)); fi
+	mkdir -p "$BUILD/um-check"
+	[ -s "$WORK/um-scope" ] || : >"$BUILD/um-check/compiled"
+	nowhere x86_64 arm64 um-check | sed 's/$/: compiled for no architecture/' >"$WORK/nowhere"
 	verdict compiled-somewhere "$WORK/nowhere"
 	f=$(touched AM '*.rs' | head -n 1)
 	[ -z "$f" ] || result SKIP rust "Debian 12 has no compiler for $f; make rust brings one along"
@@ -283,15 +294,15 @@ get_sparse() {
 	mv "$SPARSE.new" "$SPARSE"
 }
 
-# sparse_run DIR LOG OBJECT...: C=2 checks what is compiled already, too.
+# sparse_run DIR ARCH LOG OBJECT...: C=2 checks what is compiled already, too.
 sparse_run() {
-	local dir=$1 log=$2
-	shift 2
-	kbuild "$dir" x86_64 C=2 "CHECK=$SPARSE" -k -O "$@" >"$log" 2>&1 || true
+	local dir=$1 arch=$2 log=$3
+	shift 3
+	kbuild "$dir" "$arch" C=2 "CHECK=$SPARSE" -k -O "$@" >>"$log" 2>&1 || true
 }
 
 check_sparse() {
-	local objects noisy o
+	local objects um noisy o
 	empty sparse && return
 	if [ ! -e "$BUILD/x86_64/compiled" ]; then check_compile; fi
 	mapfile -t objects < <(touched AM '*.c' | sed 's/\.c$/.o/' | grep -xFf "$BUILD/x86_64/compiled" || true)
@@ -299,19 +310,22 @@ check_sparse() {
 		result SKIP sparse "none of the touched files is compiled for x86_64"
 		return
 	fi
+	mapfile -t um < <(sed 's/\.c$/.o/' "$WORK/um-scope" 2>/dev/null | grep -xFf "$BUILD/um-check/compiled" || true)
 	get_sparse
-	stage "sparse: ${#objects[@]} files"
-	sparse_run "$BUILD/x86_64" "$WORK/sparse.log" "${objects[@]}"
+	stage "sparse: ${#objects[@]} files, ${#um[@]} of User Mode Linux"
+	: >"$WORK/sparse.log"
+	sparse_run "$BUILD/x86_64" x86_64 "$WORK/sparse.log" "${objects[@]}"
+	[ ${#um[@]} = 0 ] || sparse_run "$BUILD/um-check" um "$WORK/sparse.log" "${um[@]}"
 	mapfile -t noisy < <("$TOP/scripts/warnings.py" noisy "$WORK/sparse.log" | while read -r o; do
 		[ ! -e "$BASE_LINUX/${o%.o}.c" ] || echo "$o"
 	done)
 	: >"$WORK/sparse.base.log"
 	if [ ${#noisy[@]} -gt 0 ]; then
 		kconfig "$BUILD/base/x86_64" x86_64 allmodconfig "$TOP/configs/check.config"
-		sparse_run "$BUILD/base/x86_64" "$WORK/sparse.base.log" "${noisy[@]}"
+		sparse_run "$BUILD/base/x86_64" x86_64 "$WORK/sparse.base.log" "${noisy[@]}"
 	fi
 	"$TOP/scripts/warnings.py" new "$WORK/sparse.log" "$WORK/sparse.base.log" >"$WORK/sparse"
-	if [ "$(grep -c '^  CHECK ' "$WORK/sparse.log")" -lt ${#objects[@]} ]; then
+	if [ "$(grep -c '^  CHECK ' "$WORK/sparse.log")" -lt $((${#objects[@]} + ${#um[@]})) ]; then
 		echo "sparse did not see every file: $(why "$WORK/sparse.log")" >>"$WORK/sparse"
 	fi
 	verdict sparse "$WORK/sparse"

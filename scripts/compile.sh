@@ -11,14 +11,19 @@ set -euo pipefail
 . "$(dirname "$0")/tree.sh"
 
 ARCH=$1
-DIR=$BUILD/$ARCH
-BASE_DIR=$BUILD/base/$ARCH
+# User Mode Linux for what no other architecture has; its own directory is for booting.
+case $ARCH in um) obj=um-check ;; *) obj=$ARCH ;; esac
+DIR=$BUILD/$obj
+BASE_DIR=$BUILD/base/$obj
 lane "${LANE:-check}"
 name="compile-$ARCH${2:+-all}"
 
 # configure DIR: a tree without the objects of an earlier run; ccache has them, and their warnings.
 configure() {
-	kconfig "$1" "$ARCH" allmodconfig "$TOP/configs/check.config"
+	case $ARCH in
+	um) kconfig "$1" um defconfig "$TOP/configs/um.config" ;;
+	*) kconfig "$1" "$ARCH" allmodconfig "$TOP/configs/check.config" ;;
+	esac
 	run "$1/prepare.log" kbuild "$1" "$ARCH" prepare
 }
 
@@ -26,6 +31,8 @@ configure() {
 wanted() {
 	if [ "${1:-}" = all ]; then
 		git -C "$LINUX" ls-files -- 'drivers/gpu/drm/*.c' 'drivers/accel/*.c'
+	elif [ "$ARCH" = um ]; then
+		cat "$BUILD/check/um-scope"
 	else
 		cat "$BUILD/check/scope"
 	fi
@@ -66,7 +73,7 @@ fi
 
 case $ARCH in arm64) need gcc-aarch64-linux-gnu ;; esac
 kernel_packages
-key=$({ state_key "$LINUX"; cat "$DIR/wanted" "$TOP/configs/check.config" "$TOP/scripts/compile.sh" "$TOP/scripts/warnings.py"; } | sha256sum)
+key=$({ state_key "$LINUX"; cat "$DIR/wanted" "$TOP"/configs/{check,um}.config "$TOP/scripts/compile.sh" "$TOP/scripts/warnings.py"; } | sha256sum)
 if [ "$(cat "$DIR/.passed" 2>/dev/null)" = "$key" ]; then
 	result PASS "$name"
 	exit 0
