@@ -402,27 +402,31 @@ static void runs_set_caching(const struct drm_gem_bo_run *run, u32 num, bool wc)
 #endif
 }
 
-/* Takes the runs over. What moves does so from the end, to where nothing is left to be read. */
+/* Takes the runs over into a new array, of the size that it needs. */
 static int backing_splice(struct drm_gem_bo_backing *backing,
 			  const struct run_list *list)
 {
-	u32 old = backing->num_runs, new = list->num, n = old + new;
+	const struct drm_gem_bo_run *old = backing->runs, *new = list->runs;
+	const struct drm_gem_bo_run *old_end = backing_end(backing);
+	const struct drm_gem_bo_run *new_end = new + list->num;
 	struct drm_gem_bo_run *runs;
+	u32 n = 0;
 
-	runs = kvrealloc(backing->runs, array_size(n, sizeof(*runs)), GFP_KERNEL);
+	runs = kvmalloc_objs(*runs, backing->num_runs + list->num);
 	if (!runs)
 		return -ENOMEM;
 
+	while (old < old_end || new < new_end) {
+		if (new == new_end || (old < old_end && old->index < new->index))
+			runs[n++] = *old++;
+		else
+			runs[n++] = *new++;
+	}
+
+	kvfree(backing->runs);
 	backing->runs = runs;
 	backing->num_runs = n;
 	backing->num_populated += list->num_pages;
-
-	while (new) {
-		if (old && runs[old - 1].index > list->runs[new - 1].index)
-			runs[--n] = runs[--old];
-		else
-			runs[--n] = list->runs[--new];
-	}
 
 	return 0;
 }
