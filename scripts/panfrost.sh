@@ -5,7 +5,7 @@
 # (t860, g52, g57), t860-noncoherent, or fatal: what takes the unpatched kernel down and so has a
 # boot of its own. Without: all of them, side by side. expect/panfrost-PART.txt lists what is
 # known; "panfrost.sh expect PART" writes that anew. CONFIG=debug: the same on the debug kernels,
-# with two processors.
+# with two processors; there, ALL=1 has g52 and t860-noncoherent run all of their tests, too.
 set -euo pipefail
 # shellcheck source=scripts/lib.sh
 . "$(dirname "$0")/lib.sh"
@@ -22,9 +22,10 @@ FATAL=(heap_cpu@sync-then-fault heap_cpu@mmap-then-fault bad_input@context-prior
 # list_of PART: the tests that say something there that they have not said elsewhere. Two stock
 # ones give a job 100 ms, which it does not get on a debug kernel; ours ask the same without.
 list_of() {
-	local wanted=. unwanted=''
+	local wanted=. unwanted='' slow=${CONFIG:+slow-}
+	[ -z "${ALL:-}" ] || slow=''
 	[ -z "${CONFIG:-}" ] || unwanted='s/^panfrost.panfrost_submit$/& !pan-reset|pan-unhandled-pagefault/'
-	case ${CONFIG:+slow-}$1 in
+	case $slow$1 in
 	slow-g52 | slow-g57) wanted='/panfrost_(submit|backing_heap)( |$)' ;;
 	slow-*-noncoherent) wanted='panfrost_backing_sync( |$)' ;;
 	g57) wanted='/panfrost_(get_param|gem_new|submit|prime|backing_jobs|backing_heap)( |$)' ;;
