@@ -26,15 +26,38 @@ unpatched_kernel() {
 	[ -x "$UNPATCHED" ] || die "no unpatched kernel at $UNPATCHED"
 }
 
-# demo_program: guest/demo.c, static: this machine's C library is not the guest's.
-demo_program() {
-	local program=$BUILD/guest-demo/demo
-	[ "$TOP/guest/demo.c" -nt "$program" ] || return 0
+# guest_program NAME GCC_OPTION...: guest/NAME.c as build/guest-demo/NAME.
+guest_program() {
+	local source=$TOP/guest/$1.c program=$BUILD/guest-demo/$1
+	shift
+	[ "$source" -nt "$program" ] || return 0
 	need gcc libc6-dev libdrm-dev
 	mkdir -p "${program%/*}"
-	run "$BUILD/log/guest-demo.log" gcc -static -O2 -Wall -Wextra -Werror -I/usr/include/libdrm "-I$TOP/igt-tests/compat" \
-		-o "$program.new" "$TOP/guest/demo.c"
+	run "$BUILD/log/guest-${program##*/}.log" gcc -O2 -Wall -Wextra -Werror -I/usr/include/libdrm \
+		-o "$program.new" "$source" "$@"
 	mv "$program.new" "$program"
+}
+
+# demo_program: guest/demo.c, static: this machine's C library is not the guest's.
+demo_program() { guest_program demo -static "-I$TOP/igt-tests/compat"; }
+
+# judge_checks WHAT DIR: a guest's script left one "PASS|FAIL NAME REASON" line a check in
+# DIR/checks; they and the kernel's reports are results.
+judge_checks() {
+	local verdict check reason
+	if [ ! -s "$2/checks" ]; then
+		result FAIL "$1: boot" "no check ran; log: $2/console.log"
+		return
+	fi
+	while read -r verdict check reason; do
+		[ "$verdict" = PASS ] || reason="$reason (in $2)"
+		result "$verdict" "$1: $check" "$reason"
+	done <"$2/checks"
+	if [ -s "$2/reports.txt" ]; then
+		result FAIL "$1: kernel-log" "$(head -n1 "$2/reports.txt"); log: $2/console.log"
+	else
+		result PASS "$1: kernel-log"
+	fi
 }
 
 # igt_lane LANE DIRECTORY LIST EXPECT [BOOT OPTION...]: DIRECTORY as the guest sees it. LANE may

@@ -4,7 +4,6 @@
 
 picture.py side-by-side PNG LABEL PREFIX LABEL PREFIX...   one PNG, a labelled frame each
 picture.py colours PREFIX                                  how many colours a frame has
-picture.py palette PREFIX                                  which, in hexadecimal, eight at most
 """
 import struct
 import sys
@@ -79,10 +78,6 @@ def side_by_side(panels):
     return border + lines + border
 
 
-def colours(prefix):
-    return {line[x:x + 3] for line in rows(prefix) for x in range(0, len(line), 3)}
-
-
 def png(path, lines):
     def chunk(kind, data):
         return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
@@ -97,9 +92,7 @@ def main(argv):
     if len(argv) >= 5 and argv[1] == "side-by-side" and len(argv) % 2 == 1:
         png(argv[2], side_by_side([panel(*pair) for pair in zip(argv[3::2], argv[4::2])]))
     elif len(argv) == 3 and argv[1] == "colours":
-        print(len(colours(argv[2])))
-    elif len(argv) == 3 and argv[1] == "palette":
-        print(" ".join(colour.hex() for colour in sorted(colours(argv[2]))[:8]))
+        print(len({line[x:x + 3] for line in rows(argv[2]) for x in range(0, len(line), 3)}))
     else:
         sys.exit(__doc__)
 

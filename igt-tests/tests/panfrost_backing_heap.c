@@ -80,35 +80,11 @@ static void check_heap(const struct pf_bo *heap, const uint32_t *chunks, unsigne
 	munmap(cpu, heap->size);
 }
 
-struct heap {
-	int fd;
-	struct pf_bo bo;
-	struct pf_chain chain;
-};
-
-static struct heap open_heap(uint64_t size)
-{
-	struct heap h = { .fd = pf_open() };
-
-	/* In this order there is nothing behind the heap. */
-	pf_chain_init(&h.chain, h.fd, 64);
-	h.bo = pf_create(h.fd, size, HEAP);
-	return h;
-}
-
-static void close_heap(struct heap *h)
-{
-	pf_check_tables();
-	pf_chain_close(&h->chain);
-	pf_close(&h->bo);
-	close(h->fd);
-}
-
 /* Catches: a heap that only grows upwards, moves what it has, or maps a chunk's pages twice. */
 static void grow_64m(void)
 {
 	const int64_t retries = pf_counter("retries");
-	struct heap h = open_heap(CHUNKS * PF_CHUNK);
+	struct pf_heap h = pf_open_heap(CHUNKS * PF_CHUNK, 64);
 	uint32_t chunks[CHUNKS];
 
 	pb_permute(chunks, CHUNKS, 3);
@@ -120,14 +96,14 @@ static void grow_64m(void)
 	if (retries >= 0)
 		igt_assert_lte_u64(retries + CHUNKS, pf_counter("retries"));
 	check_heap(&h.bo, chunks, CHUNKS, 1);
-	close_heap(&h);
+	pf_close_heap(&h);
 }
 
 /* Catches: a chunk that is not there after its fault: the GPU faults on it for ever. */
 static void one_fault_a_chunk(void)
 {
 	const uint32_t chunks[] = { 5, 0, 7, 2 };
-	struct heap h = open_heap(8 * PF_CHUNK);
+	struct pf_heap h = pf_open_heap(8 * PF_CHUNK, 64);
 	int64_t faults = pf_counter("faults");
 
 	igt_require_f(faults >= 0, "nobody counts faults\n");
@@ -136,7 +112,7 @@ static void one_fault_a_chunk(void)
 	write_chunks(&h.chain, &h.bo, chunks, 4, 2);
 	igt_assert_eq_u64(pf_counter("faults"), faults + 4);
 	check_heap(&h.bo, chunks, 4, 2);
-	close_heap(&h);
+	pf_close_heap(&h);
 }
 
 /* Catches: chunks whose pages are not in order, or belong to another chunk. */
@@ -144,7 +120,7 @@ static void every_page(void)
 {
 	const unsigned int count = 3 * CHUNK_PAGES;
 	uint32_t *pages = calloc(count, sizeof(*pages));
-	struct heap h = open_heap(3 * PF_CHUNK);
+	struct pf_heap h = pf_open_heap(3 * PF_CHUNK, 64);
 	uint8_t *cpu;
 
 	pb_permute(pages, count, 5);
@@ -158,14 +134,14 @@ static void every_page(void)
 	pf_check_pages(cpu, pages, count, 1, "heap");
 	munmap(cpu, h.bo.size);
 	free(pages);
-	close_heap(&h);
+	pf_close_heap(&h);
 }
 
 /* Catches: a size that is not rounded up to chunks, or a heap that grows over its end. */
 static void past_the_end(void)
 {
 	const uint32_t last[] = { 1 };
-	struct heap h = open_heap(PF_CHUNK + pb_page);
+	struct pf_heap h = pf_open_heap(PF_CHUNK + pb_page, 64);
 
 	write_chunks(&h.chain, &h.bo, last, 1, 1);
 	h.bo.size = 2 * PF_CHUNK;
@@ -174,7 +150,7 @@ static void past_the_end(void)
 	pf_chain_value(&h.chain, h.bo.va + 2 * PF_CHUNK, PF_64, 1);
 	igt_assert_neq(pf_run(&h.chain, &h.bo), 0);
 	check_resident(&h.bo, PF_CHUNK);
-	close_heap(&h);
+	pf_close_heap(&h);
 	pf_check_usable(-1);
 }
 
@@ -182,7 +158,7 @@ static void past_the_end(void)
 static void two_heaps(void)
 {
 	uint32_t a[8], b[8];
-	struct heap h = open_heap(8 * PF_CHUNK);
+	struct pf_heap h = pf_open_heap(8 * PF_CHUNK, 64);
 	struct pf_bo other = pf_create(h.fd, 8 * PF_CHUNK, HEAP);
 
 	pb_permute(a, 8, 1);
@@ -194,14 +170,14 @@ static void two_heaps(void)
 	check_heap(&h.bo, a, 8, 1);
 	check_heap(&other, b, 8, 2);
 	pf_close(&other);
-	close_heap(&h);
+	pf_close_heap(&h);
 }
 
 /* Catches: chunks that stay mapped, or old memory that is still seen, where a heap was. */
 static void address_reused(void)
 {
 	const uint32_t chunks[] = { 3, 1 }, again[] = { 1 };
-	struct heap h = open_heap(4 * PF_CHUNK);
+	struct pf_heap h = pf_open_heap(4 * PF_CHUNK, 64);
 	const uint64_t va = h.bo.va;
 	uint8_t *cpu;
 
@@ -224,14 +200,14 @@ static void address_reused(void)
 	check_chunks(cpu, again, 1, 2);
 	igt_assert_eq_u64(*(volatile uint64_t *)(cpu + place(1) + 8), 0);
 	munmap(cpu, h.bo.size);
-	close_heap(&h);
+	pf_close_heap(&h);
 }
 
 /* Catches: a second address space for which the chunk counts as mapped: it faults for ever. */
 static void two_files(void)
 {
 	const uint32_t both[] = { 0, 2 }, more[] = { 3 };
-	struct heap h = open_heap(4 * PF_CHUNK);
+	struct pf_heap h = pf_open_heap(4 * PF_CHUNK, 64);
 	const int dmabuf = prime_handle_to_fd_for_mmap(h.fd, h.bo.handle), fd = pf_open();
 	struct pf_chain chain;
 	struct pf_bo other;
@@ -249,13 +225,13 @@ static void two_files(void)
 	pf_close(&other);
 	close(fd);
 	close(dmabuf);
-	close_heap(&h);
+	pf_close_heap(&h);
 }
 
 /* Catches: heaps that can be mapped, pinned or shared with devices that need all of it. */
 static void refused(void)
 {
-	struct heap h = open_heap(2 * PF_CHUNK);
+	struct pf_heap h = pf_open_heap(2 * PF_CHUNK, 64);
 	struct drm_panfrost_mmap_bo map = { .handle = h.bo.handle };
 	struct drm_panfrost_query_bo_info info = { .handle = h.bo.handle };
 
@@ -264,7 +240,7 @@ static void refused(void)
 	igt_assert_eq_u32(info.create_flags & HEAP, HEAP);
 	igt_assert_eq_u32(info.extra_flags, 0);
 	check_resident(&h.bo, 0);
-	close_heap(&h);
+	pf_close_heap(&h);
 }
 
 /* Catches: memory of heaps that is not given back with them. */
@@ -274,10 +250,10 @@ static void nothing_left(void)
 	const int before = pf_count_bos();
 
 	for (int i = 0; i < 50; i++) {
-		struct heap h = open_heap(64 * PF_CHUNK);
+		struct pf_heap h = pf_open_heap(64 * PF_CHUNK, 64);
 
 		write_chunks(&h.chain, &h.bo, chunks, i % 3, i);
-		close_heap(&h);
+		pf_close_heap(&h);
 	}
 	for (int i = 0; i < 100 && pf_count_bos() > before; i++)
 		usleep(10000);
@@ -288,7 +264,7 @@ static void nothing_left(void)
 static void purged(void)
 {
 	const uint32_t chunks[] = { 1, 3 };
-	struct heap h = open_heap(4 * PF_CHUNK);
+	struct pf_heap h = pf_open_heap(4 * PF_CHUNK, 64);
 
 	write_chunks(&h.chain, &h.bo, chunks, 2, 1);
 	usleep(100000);
@@ -300,7 +276,7 @@ static void purged(void)
 	pf_chain_reset(&h.chain);
 	pf_chain_value(&h.chain, h.bo.va + place(1), PF_64, 1);
 	igt_assert_neq(pf_run(&h.chain, NULL), 0);
-	close_heap(&h);
+	pf_close_heap(&h);
 	pf_check_usable(-1);
 }
 
@@ -308,7 +284,7 @@ static void purged(void)
 static void needed_is_kept(void)
 {
 	const uint32_t chunks[] = { 1, 3 };
-	struct heap h = open_heap(4 * PF_CHUNK);
+	struct pf_heap h = pf_open_heap(4 * PF_CHUNK, 64);
 
 	write_chunks(&h.chain, &h.bo, chunks, 2, 1);
 	pf_run_shrinkers();
@@ -319,14 +295,14 @@ static void needed_is_kept(void)
 	check_heap(&h.bo, chunks, 2, 1);
 	write_chunks(&h.chain, &h.bo, chunks, 2, 2);
 	check_heap(&h.bo, chunks, 2, 2);
-	close_heap(&h);
+	pf_close_heap(&h);
 }
 
 /* Catches: a heap that is lost by its first fault after another job of the file was killed. */
 static void grows_after_kill(void)
 {
 	const uint32_t chunks[] = { 2, 0 };
-	struct heap h = open_heap(4 * PF_CHUNK);
+	struct pf_heap h = pf_open_heap(4 * PF_CHUNK, 64);
 
 	write_chunks(&h.chain, &h.bo, chunks, 1, 1);
 	pf_chain_reset(&h.chain);
@@ -334,7 +310,7 @@ static void grows_after_kill(void)
 	igt_assert_neq(pf_run(&h.chain, NULL), 0);
 	write_chunks(&h.chain, &h.bo, chunks, 2, 1);
 	check_heap(&h.bo, chunks, 2, 1);
-	close_heap(&h);
+	pf_close_heap(&h);
 }
 
 static const struct pf_case cases[] = {

@@ -18,31 +18,7 @@
 
 IGT_TEST_DESCRIPTION("GPU faults in heaps that have memory already.");
 
-#define HEAP (PANFROST_BO_HEAP | PANFROST_BO_NOEXEC)
 #define SIZE (4 * PF_CHUNK)
-
-struct heap {
-	int fd;
-	struct pf_bo bo;
-	struct pf_chain chain;
-};
-
-static struct heap open_heap(void)
-{
-	struct heap h = { .fd = pf_open() };
-
-	pf_chain_init(&h.chain, h.fd, 4);
-	h.bo = pf_create(h.fd, SIZE, HEAP);
-	return h;
-}
-
-static void close_heap(struct heap *h)
-{
-	pf_check_tables();
-	pf_chain_close(&h->chain);
-	pf_close(&h->bo);
-	close(h->fd);
-}
 
 static void sync_range(const struct pf_bo *bo, uint32_t offset, uint32_t size)
 {
@@ -55,7 +31,7 @@ static void sync_range(const struct pf_bo *bo, uint32_t offset, uint32_t size)
 	pf_ioctl(bo->fd, DRM_IOCTL_PANFROST_SYNC_BO, &args);
 }
 
-static void write_chunks(struct heap *h)
+static void write_chunks(struct pf_heap *h)
 {
 	pf_chain_reset(&h->chain);
 	for (int i = 3; i >= 0; i--)
@@ -72,7 +48,7 @@ static void check_chunks(const uint8_t *cpu)
 /* Catches: memory that SYNC_BO gave to a heap and the fault handler does not expect. */
 static void sync_then_fault(void)
 {
-	struct heap h = open_heap();
+	struct pf_heap h = pf_open_heap(SIZE, 4);
 	uint8_t *cpu;
 
 	sync_range(&h.bo, 0, SIZE);
@@ -82,13 +58,13 @@ static void sync_then_fault(void)
 		check_chunks(cpu);
 		munmap(cpu, SIZE);
 	}
-	close_heap(&h);
+	pf_close_heap(&h);
 }
 
 /* Catches: the same for memory that an mmap of the buffer's place in the file gave to it. */
 static void mmap_then_fault(void)
 {
-	struct heap h = open_heap();
+	struct pf_heap h = pf_open_heap(SIZE, 4);
 	uint8_t *cpu = pf_map_heap(&h.bo);
 
 	if (cpu)
@@ -98,7 +74,7 @@ static void mmap_then_fault(void)
 		check_chunks(cpu);
 		munmap(cpu, SIZE);
 	}
-	close_heap(&h);
+	pf_close_heap(&h);
 }
 
 static const struct pf_case cases[] = {

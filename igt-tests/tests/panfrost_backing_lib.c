@@ -603,3 +603,35 @@ void pf_run_shrinkers(void)
 	igt_require_f(!access("/proc/sys/vm/drop_caches", W_OK), "cannot run the shrinkers\n");
 	igt_assert_eq(pf_write_line("/proc/sys/vm/drop_caches", "2"), 0);
 }
+
+void pf_write_pages(int fd, const struct pf_bo *bo, unsigned int count, uint64_t seed)
+{
+	uint32_t *pages = calloc(count, sizeof(*pages));
+	struct pf_chain chain;
+
+	igt_assert(pages);
+	pb_permute(pages, count, seed);
+	pf_chain_init(&chain, fd, count);
+	pf_chain_pages(&chain, bo->va, pages, count, seed);
+	pf_run_done(&chain, bo);
+	pf_chain_close(&chain);
+	free(pages);
+}
+
+struct pf_heap pf_open_heap(uint64_t size, unsigned int room)
+{
+	struct pf_heap heap = { .fd = pf_open() };
+
+	/* In this order there is nothing behind the heap. */
+	pf_chain_init(&heap.chain, heap.fd, room);
+	heap.bo = pf_create(heap.fd, size, PANFROST_BO_HEAP | PANFROST_BO_NOEXEC);
+	return heap;
+}
+
+void pf_close_heap(struct pf_heap *heap)
+{
+	pf_check_tables();
+	pf_chain_close(&heap->chain);
+	pf_close(&heap->bo);
+	close(heap->fd);
+}

@@ -135,6 +135,19 @@ void pf_wait_bo(const struct pf_bo *bo);
 /* The device does what it should: in a file of its own, and in this one if it is not -1. */
 void pf_check_usable(int fd);
 
+/* The GPU writes the first pages of a buffer, in an order of its own, and is done. */
+void pf_write_pages(int fd, const struct pf_bo *bo, unsigned int count, uint64_t seed);
+
+struct pf_heap {
+	int fd;
+	struct pf_bo bo;
+	struct pf_chain chain;
+};
+
+/* A heap in a file of its own, with room for so many jobs; nothing is behind it. */
+struct pf_heap pf_open_heap(uint64_t size, unsigned int room);
+void pf_close_heap(struct pf_heap *heap);
+
 /* A number of /sys/kernel/debug/mali-model/counters; -1 where there is no model. */
 int64_t pf_counter(const char *name);
 bool pf_has_model(void);

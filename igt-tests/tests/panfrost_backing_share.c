@@ -24,19 +24,6 @@ IGT_TEST_DESCRIPTION("Buffers shared between the GPU and other devices.");
 #define PAGES 16
 #define SIZE (PAGES * pb_page)
 
-/* Every page, in an order of its own. */
-static void gpu_writes(int fd, const struct pf_bo *bo, uint64_t seed)
-{
-	uint32_t pages[PAGES];
-	struct pf_chain chain;
-
-	pb_permute(pages, PAGES, seed);
-	pf_chain_init(&chain, fd, PAGES);
-	pf_chain_pages(&chain, bo->va, pages, PAGES, seed);
-	pf_run_done(&chain, bo);
-	pf_chain_close(&chain);
-}
-
 static void check_view(const struct pb_view *view, uint64_t seed, const char *what)
 {
 	uint32_t pages[PAGES];
@@ -86,7 +73,7 @@ static void import_writes(const struct pb_exporter *exp)
 	igt_assert_eq_u32(info.extra_flags, DRM_PANFROST_BO_IS_IMPORTED);
 	igt_assert_eq_u32(info.create_flags, 0);
 	for (int seed = 2; seed < 6; seed++) {
-		gpu_writes(i.fd, &i.bo, seed);
+		pf_write_pages(i.fd, &i.bo, PAGES, seed);
 		check_view(&i.native, seed, "exporter's mapping");
 	}
 	close_import(&i);
@@ -100,7 +87,7 @@ static void import_maps(const struct pb_exporter *exp)
 
 	i.bo.cpu = pf_map(&i.bo);
 	view = (struct pb_view){ .ptr = i.bo.cpu, .len = SIZE, .sync = i.buf.dmabuf };
-	gpu_writes(i.fd, &i.bo, 2);
+	pf_write_pages(i.fd, &i.bo, PAGES, 2);
 	check_view(&view, 2, "importer's mapping");
 	pb_write(&view, 3);
 	pb_verify(&i.native, 3, "exporter's mapping");
@@ -114,8 +101,8 @@ static void import_outlives(const struct pb_exporter *exp)
 
 	pb_unview(&i.native);
 	pb_destroy(&i.buf);
-	gpu_writes(i.fd, &i.bo, 2);
-	gpu_writes(i.fd, &i.bo, 3);
+	pf_write_pages(i.fd, &i.bo, PAGES, 2);
+	pf_write_pages(i.fd, &i.bo, PAGES, 3);
 	pf_close(&i.bo);
 	close(i.fd);
 }
@@ -128,12 +115,12 @@ static void import_again(const struct pb_exporter *exp)
 	struct pf_bo other = pf_wrap(fd, prime_fd_to_handle(fd, i.buf.dmabuf), SIZE);
 
 	igt_assert_eq_u32(prime_fd_to_handle(i.fd, i.buf.dmabuf), i.bo.handle);
-	gpu_writes(i.fd, &i.bo, 2);
+	pf_write_pages(i.fd, &i.bo, PAGES, 2);
 	check_view(&i.native, 2, "first file's");
-	gpu_writes(fd, &other, 3);
+	pf_write_pages(fd, &other, PAGES, 3);
 	check_view(&i.native, 3, "second file's");
 	pf_close(&i.bo);
-	gpu_writes(fd, &other, 4);
+	pf_write_pages(fd, &other, PAGES, 4);
 	check_view(&i.native, 4, "second file's, the first being gone");
 	pf_close(&other);
 	close(fd);
@@ -167,11 +154,11 @@ static void import_is_kept(const struct pb_exporter *exp)
 {
 	struct import i = open_import(exp);
 
-	gpu_writes(i.fd, &i.bo, 2);
+	pf_write_pages(i.fd, &i.bo, PAGES, 2);
 	pf_madvise_errno(&i.bo, PANFROST_MADV_DONTNEED);
 	pf_run_shrinkers();
 	check_view(&i.native, 2, "exporter's mapping");
-	gpu_writes(i.fd, &i.bo, 3);
+	pf_write_pages(i.fd, &i.bo, PAGES, 3);
 	check_view(&i.native, 3, "exporter's mapping");
 	close_import(&i);
 }
@@ -213,7 +200,7 @@ static void export_shows(const struct pb_device *dev)
 	struct pb_view view;
 
 	for (int seed = 2; seed < 6; seed++) {
-		gpu_writes(e.fd, &e.bo, seed);
+		pf_write_pages(e.fd, &e.bo, PAGES, seed);
 		check_view(&e.view, seed, "importer's mapping");
 		view = pb_view_dmabuf(e.dmabuf, SIZE);
 		check_view(&view, seed, "dma-buf's mapping");
@@ -231,7 +218,7 @@ static void export_scans_out(const struct pb_device *dev)
 	pb_require_kms(dev);
 	e = open_export(dev);
 	igt_assert_eq(drmModeAddFB(e.imp.drm, 64, 64, 24, 32, 256, e.imp.handle, &fb), 0);
-	gpu_writes(e.fd, &e.bo, 2);
+	pf_write_pages(e.fd, &e.bo, PAGES, 2);
 	check_view(&e.view, 2, "importer's mapping");
 	/* Only the framebuffer is left to hold the memory. */
 	pb_import_close_handle(&e.imp);
@@ -247,7 +234,7 @@ static void export_outlives(const struct pb_device *dev)
 	struct export e = open_export(dev);
 	struct pb_view view;
 
-	gpu_writes(e.fd, &e.bo, 2);
+	pf_write_pages(e.fd, &e.bo, PAGES, 2);
 	pb_unview(&e.view);
 	pf_close(&e.bo);
 	close(e.fd);
@@ -259,7 +246,7 @@ static void export_outlives(const struct pb_device *dev)
 	pb_verify(&view, 3, "dma-buf's mapping");
 	pb_unview(&view);
 	e.bo = pf_wrap(e.fd, prime_fd_to_handle(e.fd, e.dmabuf), SIZE);
-	gpu_writes(e.fd, &e.bo, 4);
+	pf_write_pages(e.fd, &e.bo, PAGES, 4);
 	view = pb_view_dmabuf(e.dmabuf, SIZE);
 	check_view(&view, 4, "dma-buf's mapping");
 	pb_unview(&view);
@@ -293,15 +280,15 @@ static void two_files(void)
 
 	b = pf_wrap(other, prime_fd_to_handle(other, dmabuf), SIZE);
 	for (int seed = 1; seed < 8; seed += 2) {
-		gpu_writes(fd, &a, seed);
+		pf_write_pages(fd, &a, PAGES, seed);
 		check_view(&view, seed, "first file's");
-		gpu_writes(other, &b, seed + 1);
+		pf_write_pages(other, &b, PAGES, seed + 1);
 		check_view(&view, seed + 1, "second file's");
 	}
 	pf_check_tables();
 	pf_close(&a);
 	close(fd);
-	gpu_writes(other, &b, 9);
+	pf_write_pages(other, &b, PAGES, 9);
 	view = pb_view_dmabuf(dmabuf, SIZE);
 	check_view(&view, 9, "second file's, the first being gone");
 	pb_unview(&view);

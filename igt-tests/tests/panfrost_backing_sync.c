@@ -124,18 +124,6 @@ static void many_ops(void)
 	close(fd);
 }
 
-static void gpu_writes(int fd, const struct pf_bo *bo, uint64_t seed)
-{
-	uint32_t pages[PAGES];
-	struct pf_chain chain;
-
-	pb_permute(pages, PAGES, seed);
-	pf_chain_init(&chain, fd, PAGES);
-	pf_chain_pages(&chain, bo->va, pages, PAGES, seed);
-	pf_run_done(&chain, bo);
-	pf_chain_close(&chain);
-}
-
 /* Catches: a sync the wrong way: what the GPU wrote is lost under what the CPU had. */
 static void gpu_and_cpu_in_turn(void)
 {
@@ -146,7 +134,7 @@ static void gpu_and_cpu_in_turn(void)
 	for (int seed = 1; seed < 20; seed++) {
 		pb_fill(bo.cpu, 0, SIZE, seed);
 		igt_assert_eq(sync_range(&bo, PANFROST_BO_SYNC_CPU_CACHE_FLUSH, 0, SIZE), 0);
-		gpu_writes(fd, &bo, seed + 100);
+		pf_write_pages(fd, &bo, PAGES, seed + 100);
 		igt_assert_eq(sync_range(&bo, PANFROST_BO_SYNC_CPU_CACHE_FLUSH_AND_INVALIDATE, 0,
 					 SIZE), 0);
 		pb_permute(pages, PAGES, seed + 100);
