@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0
-# compile.sh ARCH [all]: W=1 for an architecture, part of make check. Compiles every driver
-# directory that the series touches and every user of a header that it changes (all: everything
-# in drivers/gpu/drm and drivers/accel), as far as Kconfig grants it, and compares the warnings
-# with the unpatched tree's. build/ARCH/compiled lists the objects.
+# compile.sh ARCH [all]: W=1 for an architecture, part of make check. Compiles the files that
+# build/check/ARCH.scope names (all: everything in drivers/gpu/drm and drivers/accel), as far as
+# Kconfig grants them, and compares the warnings with the unpatched tree's. build/ARCH/compiled
+# lists the objects.
 set -euo pipefail
 # shellcheck source=scripts/lib.sh
 . "$(dirname "$0")/lib.sh"
@@ -31,10 +31,8 @@ configure() {
 wanted() {
 	if [ "${1:-}" = all ]; then
 		git -C "$LINUX" ls-files -- 'drivers/gpu/drm/*.c' 'drivers/accel/*.c'
-	elif [ "$ARCH" = um ]; then
-		cat "$BUILD/check/um-scope"
 	else
-		cat "$BUILD/check/scope"
+		cat "$BUILD/check/$ARCH.scope"
 	fi
 }
 
@@ -71,7 +69,7 @@ if [ ! -s "$DIR/wanted" ]; then
 	exit 0
 fi
 
-case $ARCH in arm64) need gcc-aarch64-linux-gnu ;; esac
+cross_packages "$ARCH"
 kernel_packages
 key=$({ state_key "$LINUX"; cat "$DIR/wanted" "$TOP"/configs/{check,um}.config "$TOP/scripts/compile.sh" "$TOP/scripts/warnings.py"; } | sha256sum)
 if [ "$(cat "$DIR/.passed" 2>/dev/null)" = "$key" ]; then

@@ -15,13 +15,14 @@ if [ "${KUNIT_LEAKS:-}" = 1 ]; then
 	sleep 6
 	echo scan >$leaks && sleep 6 && echo scan >$leaks && cat $leaks && echo "kunit-init: scanned"
 fi
-# KUNIT_FAILSLAB=1: nothing ran yet; run the suite that is about failing allocations, with those
-# failing, too, that may sleep.
-if [ "${KUNIT_FAILSLAB:-}" = 1 ]; then
-	suite=/sys/kernel/debug/kunit/drm_gem_bo_backing
+# KUNIT_FAILSLAB=SUITE,...: nothing ran yet; run the suites that are about failing allocations,
+# with those failing, too, that may sleep.
+if [ -n "${KUNIT_FAILSLAB:-}" ]; then
 	echo N >/sys/kernel/debug/failslab/ignore-gfp-wait
-	echo 1 >$suite/run
-	grep test_alloc_undo $suite/results | sed 's/^ */kunit-init: failslab: /'
+	for suite in $(echo "$KUNIT_FAILSLAB" | tr , " "); do
+		echo 1 >"/sys/kernel/debug/kunit/$suite/run"
+		sed -n "s/^ *\(.*alloc_undo.*\)/kunit-init: failslab: $suite: \1/p" "/sys/kernel/debug/kunit/$suite/results"
+	done
 	sed -n 's/^ *debug_locks: *\([01]\).*/kunit-init: lockdep=\1/p' /proc/lockdep_stats
 fi
 echo "kunit-init: end"

@@ -57,6 +57,19 @@ um_dir() {
 	esac
 }
 
+# qemu_dir ARCH: where the kernel that QEMU boots (scripts/qemu-kernel.sh) is built.
+qemu_dir() { printf '%s/%sqemu-%s\n' "$BUILD" "${BASE:+base/}" "$1"; }
+
+# qemu_image ARCH: what of it is booted.
+qemu_image() {
+	case $1 in
+	arm64) echo arch/arm64/boot/Image ;;
+	arm) echo arch/arm/boot/zImage ;;
+	x86_64) echo arch/x86/boot/bzImage ;;
+	*) die "there are no QEMU lanes for $1, but for arm64, arm and x86_64" ;;
+	esac
+}
+
 # kbuild DIR ARCH ARGUMENT...: make in DIR, which lies beside its source tree, DIR/../linux. The
 # tree is named relative to DIR (by default kbuild would use its absolute path), which is what
 # lets ccache serve one clone's objects to another.
@@ -66,6 +79,7 @@ kbuild() {
 	local args=(-C "$dir" -f ../linux/Makefile srcroot=../linux "ARCH=$arch" "HOSTCC=ccache gcc" -j"$JOBS")
 	case $arch in
 	arm64) args+=("CROSS_COMPILE=aarch64-linux-gnu-" "CC=ccache aarch64-linux-gnu-gcc") ;;
+	arm) args+=("CROSS_COMPILE=arm-linux-gnueabihf-" "CC=ccache arm-linux-gnueabihf-gcc") ;;
 	*) args+=("CC=ccache gcc") ;;
 	esac
 	KBUILD_BUILD_TIMESTAMP='2026-01-01' KBUILD_BUILD_USER=user KBUILD_BUILD_HOST=host \
@@ -74,6 +88,14 @@ kbuild() {
 
 # kernel_packages: what building for this machine and UML takes.
 kernel_packages() { need make gcc ccache flex bison bc libc6-dev libelf-dev libssl-dev python3 git; }
+
+# cross_packages ARCH: the compiler that kbuild takes.
+cross_packages() {
+	case $1 in
+	arm64) need gcc-aarch64-linux-gnu ;;
+	arm) need gcc-arm-linux-gnueabihf ;;
+	esac
+}
 
 # kconfig DIR ARCH START FRAGMENT...: DIR/.config from the START target and the fragments; says
 # which of the requested symbols Kconfig did not grant, and then fails.

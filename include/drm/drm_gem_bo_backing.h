@@ -10,11 +10,14 @@
 #include <linux/types.h>
 
 struct device;
+struct dma_buf;
 struct dma_buf_attachment;
-struct drm_gem_bo_import;
+struct drm_gem_bo_alloc;
+struct drm_gem_bo_peer;
 struct drm_gem_object;
 struct iommu_domain;
 struct iosys_map;
+struct p2pdma_provider;
 struct seq_file;
 struct sg_table;
 struct vm_area_struct;
@@ -38,6 +41,26 @@ enum drm_gem_bo_kind {
 	 * the mapping; there is no page, not even if the memory has some.
 	 */
 	DRM_GEM_BO_IMPORTED,
+
+	/**
+	 * @DRM_GEM_BO_COHERENT: memory of dma_alloc_attrs(), mapped by being
+	 * allocated. CPU and device see the same without cache maintenance.
+	 * There may be no page, none is shown.
+	 */
+	DRM_GEM_BO_COHERENT,
+
+	/**
+	 * @DRM_GEM_BO_NONCOHERENT: memory of dma_alloc_pages() or
+	 * dma_alloc_noncontiguous(), mapped by being allocated. It has to be
+	 * synced.
+	 */
+	DRM_GEM_BO_NONCOHERENT,
+
+	/**
+	 * @DRM_GEM_BO_RESOURCE: a physical range without pages, such as a BAR.
+	 * Each device makes a mapping of its own.
+	 */
+	DRM_GEM_BO_RESOURCE,
 };
 
 /**
@@ -62,7 +85,7 @@ struct drm_gem_bo_run {
 	/** @mapped: @dma_addr is valid. */
 	u32 mapped : 1;
 
-	/** @linked: private, mapped as part of a larger IOVA range. */
+	/** @linked: private, mapped as part of something larger. */
 	u32 linked : 1;
 
 	/** @fresh: private, mapped by the call that is under way. */
@@ -140,8 +163,11 @@ struct drm_gem_bo_backing {
 	/** @peers: private, the mappings for other devices. */
 	struct list_head peers;
 
-	/** @import: private, what keeps an imported mapping alive. */
-	struct drm_gem_bo_import *import;
+	/** @import: private, the list of an imported object that is mapped. */
+	struct drm_gem_bo_peer *import;
+
+	/** @alloc: private, memory that is no shmem file's and no exporter's. */
+	struct drm_gem_bo_alloc *alloc;
 
 	/** @node: private, in the list of all backings. */
 	struct list_head node;
@@ -182,11 +208,33 @@ int drm_gem_bo_backing_populate(struct drm_gem_bo_backing *backing,
 int drm_gem_bo_backing_add_pages(struct drm_gem_bo_backing *backing,
 				 pgoff_t index, struct page *page,
 				 pgoff_t num_pages);
+int drm_gem_bo_backing_alloc_coherent(struct drm_gem_bo_backing *backing,
+				      gfp_t gfp, unsigned long attrs);
+int drm_gem_bo_backing_alloc_noncoherent(struct drm_gem_bo_backing *backing,
+					 gfp_t gfp);
+int drm_gem_bo_backing_alloc_noncontiguous(struct drm_gem_bo_backing *backing,
+					   gfp_t gfp, unsigned long attrs);
+int drm_gem_bo_backing_set_resource(struct drm_gem_bo_backing *backing,
+				    phys_addr_t phys,
+				    struct p2pdma_provider *provider);
+int drm_gem_bo_backing_free(struct drm_gem_bo_backing *backing);
 int drm_gem_bo_backing_evict(struct drm_gem_bo_backing *backing);
 
+int drm_gem_bo_backing_attach(struct drm_gem_bo_backing *backing,
+			      struct dma_buf *dma_buf);
+int drm_gem_bo_backing_import(struct drm_gem_bo_backing *backing,
+			      struct dma_buf *dma_buf);
 int drm_gem_bo_backing_map(struct drm_gem_bo_backing *backing,
 			   pgoff_t index, pgoff_t num_pages);
 void drm_gem_bo_backing_unmap(struct drm_gem_bo_backing *backing);
+
+struct drm_gem_bo_peer *
+drm_gem_bo_backing_map_peer(struct drm_gem_bo_backing *backing, struct device *dev,
+			    enum dma_data_direction dir);
+void drm_gem_bo_backing_unmap_peer(struct drm_gem_bo_backing *backing,
+				   struct drm_gem_bo_peer *peer);
+u64 drm_gem_bo_peer_contiguous_dma(const struct drm_gem_bo_peer *peer,
+				   dma_addr_t *dma_addr);
 
 bool drm_gem_bo_backing_is_populated(const struct drm_gem_bo_backing *backing);
 bool drm_gem_bo_backing_is_mapped(const struct drm_gem_bo_backing *backing);
@@ -260,6 +308,7 @@ int drm_gem_bo_backing_begin_cpu_access(struct drm_gem_bo_backing *backing,
 int drm_gem_bo_backing_end_cpu_access(struct drm_gem_bo_backing *backing,
 				      enum dma_data_direction dir);
 
+void *drm_gem_bo_backing_vaddr(const struct drm_gem_bo_backing *backing);
 int drm_gem_bo_backing_vmap(struct drm_gem_bo_backing *backing,
 			    u64 offset, u64 size, struct iosys_map *map);
 void drm_gem_bo_backing_vunmap(struct drm_gem_bo_backing *backing,

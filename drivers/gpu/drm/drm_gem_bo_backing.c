@@ -28,6 +28,7 @@
 #include <drm/drm_prime.h>
 #include <drm/drm_print.h>
 
+#include "drm_gem_bo_backing_internal.h"
 #include "drm_internal.h"
 
 /**
@@ -50,6 +51,11 @@
  * asked or leaves the object as it was. There is no state to be told: whether
  * an object is populated or mapped follows from what is in its list. Ranges
  * that were never populated are holes.
+ *
+ * Memory that comes from the DMA API is mapped by being allocated, with
+ * drm_gem_bo_backing_alloc_coherent() and its like, and unmapped by being freed.
+ * A resource is given by drm_gem_bo_backing_set_resource(), and mapped and
+ * unmapped like a native object's pages, but as a whole.
  *
  * This example maps all of an object into the page table of a GPU:
  *
@@ -111,40 +117,6 @@ struct iova_range {
 	struct list_head node;
 	struct dma_iova_state state;
 };
-
-/* A list mapped for another device. Its runs carry no pages. */
-struct drm_gem_bo_peer {
-	struct list_head node;
-	struct drm_gem_bo_dma dma;
-	u32 num_runs;
-	struct drm_gem_bo_run runs[] __counted_by(num_runs);
-};
-
-static u32 run_end(const struct drm_gem_bo_run *run)
-{
-	return run->index + run->num_pages;
-}
-
-static u64 run_offset(const struct drm_gem_bo_run *run)
-{
-	return (u64)run->index << PAGE_SHIFT;
-}
-
-static u64 run_size(const struct drm_gem_bo_run *run)
-{
-	return (u64)run->num_pages << PAGE_SHIFT;
-}
-
-/* struct pages of one run need not be an array, page frame numbers are. */
-static struct page *run_page(const struct drm_gem_bo_run *run, u32 index)
-{
-	return pfn_to_page(page_to_pfn(run->page) + index - run->index);
-}
-
-static u32 backing_pages(const struct drm_gem_bo_backing *backing)
-{
-	return backing->obj->size >> PAGE_SHIFT;
-}
 
 static const struct drm_gem_bo_run *
 backing_end(const struct drm_gem_bo_backing *backing)
@@ -645,12 +617,8 @@ static int runs_link(const struct drm_gem_bo_dma *dma, struct drm_gem_bo_run *ru
 	int ret;
 	u32 i;
 
-	/*
-	 * An IOMMU page that is larger than ours cannot be put together. And
-	 * dma-debug is not told of linked ranges, it takes syncing one for a bug.
-	 */
-	if (num < 2 || dma_get_merge_boundary(dma->dev) >= PAGE_SIZE ||
-	    IS_ENABLED(CONFIG_DMA_API_DEBUG))
+	/* An IOMMU page that is larger than ours cannot be put together. */
+	if (num < 2 || dma_get_merge_boundary(dma->dev) >= PAGE_SIZE)
 		return -EOPNOTSUPP;
 
 	for (i = 0; i < num; i++)
@@ -677,7 +645,7 @@ static int runs_link(const struct drm_gem_bo_dma *dma, struct drm_gem_bo_run *ru
 	return 0;
 }
 
-static void run_unmap(const struct drm_gem_bo_dma *dma, struct drm_gem_bo_run *run)
+void drm_gem_bo_run_unmap(const struct drm_gem_bo_dma *dma, struct drm_gem_bo_run *run)
 {
 	if (run->mapped && !run->linked)
 		dma_unmap_phys(dma->dev, run->dma_addr, run_size(run), dma->dir,
@@ -722,7 +690,7 @@ static int runs_map(const struct drm_gem_bo_dma *dma, struct drm_gem_bo_run *run
 
 err_unmap:
 	while (i--)
-		run_unmap(dma, &run[i]);
+		drm_gem_bo_run_unmap(dma, &run[i]);
 	return -EIO;
 }
 
@@ -736,7 +704,7 @@ static u32 runs_map_end(const struct drm_gem_bo_dma *dma, struct list_head *iova
 		if (!run->fresh)
 			continue;
 		if (undo)
-			run_unmap(dma, run);
+			drm_gem_bo_run_unmap(dma, run);
 		else
 			num_pages += run->num_pages;
 		run->fresh = 0;
@@ -798,12 +766,13 @@ static int backing_import(struct drm_gem_bo_backing *backing);
  * the direction and attributes in &drm_gem_bo_backing.dma. What is mapped
  * keeps its address. DMA_ATTR_REQUIRE_COHERENT makes it refuse to bounce.
  *
- * An imported object is mapped as a whole by its exporter, whatever the range.
+ * An imported object is mapped as a whole by its exporter, whatever the range,
+ * and so is a resource by its owner. What was allocated is mapped already.
  *
  * Returns:
  * 0, -EINVAL if the range is empty or not inside the object, -ENXIO if it has
- * a hole, -ENODEV if the device does no DMA, -EIO if it cannot be mapped,
- * -ENOMEM. After an error the object is as it was before.
+ * a hole or no memory, -ENODEV if the device does no DMA, -EIO if it cannot be
+ * mapped, -ENOMEM. After an error the object is as it was before.
  */
 int drm_gem_bo_backing_map(struct drm_gem_bo_backing *backing,
 			   pgoff_t index, pgoff_t num_pages)
@@ -820,6 +789,8 @@ int drm_gem_bo_backing_map(struct drm_gem_bo_backing *backing,
 		return 0;
 	if (backing->kind == DRM_GEM_BO_IMPORTED)
 		return backing_import(backing);
+	if (backing->kind == DRM_GEM_BO_RESOURCE)
+		return drm_gem_bo_resource_map(backing);
 	if (!backing_covers(backing, index, num_pages, false))
 		return -ENXIO;
 	if (!backing->dma.dev->dma_mask)
@@ -836,7 +807,8 @@ static void backing_unimport(struct drm_gem_bo_backing *backing);
  * @backing: the backing
  *
  * Undoes all drm_gem_bo_backing_map() of the object. Nothing happens if it is
- * not mapped. The device must not use the addresses any more.
+ * not mapped, nor to what was allocated, which stays mapped until it is freed.
+ * The device must not use the addresses any more.
  */
 void drm_gem_bo_backing_unmap(struct drm_gem_bo_backing *backing)
 {
@@ -851,9 +823,12 @@ void drm_gem_bo_backing_unmap(struct drm_gem_bo_backing *backing)
 		backing_unimport(backing);
 		return;
 	}
+	/* The mapping lives as long as the allocation. */
+	if (drm_gem_bo_kind_is_allocated(backing->kind))
+		return;
 
 	for (i = 0; i < backing->num_runs; i++)
-		run_unmap(&backing->dma, &backing->runs[i]);
+		drm_gem_bo_run_unmap(&backing->dma, &backing->runs[i]);
 	iovas_destroy(&backing->dma, &backing->dma.iovas);
 	backing->num_mapped = 0;
 }
@@ -878,24 +853,47 @@ void drm_gem_bo_backing_fini(struct drm_gem_bo_backing *backing)
 	list_del(&backing->node);
 	mutex_unlock(&backings_lock);
 
-	if (backing->kind == DRM_GEM_BO_IMPORTED)
+	if (backing->kind == DRM_GEM_BO_STREAMING)
+		drm_WARN_ON(obj->dev, drm_gem_bo_backing_evict(backing));
+	else if (backing->kind == DRM_GEM_BO_IMPORTED)
 		drm_gem_bo_backing_unmap(backing);
 	else
-		drm_WARN_ON(obj->dev, drm_gem_bo_backing_evict(backing));
+		drm_WARN_ON(obj->dev, drm_gem_bo_backing_free(backing));
 
 	obj->backing = NULL;
 	backing->obj = NULL;
 }
 EXPORT_SYMBOL_GPL(drm_gem_bo_backing_fini);
 
-static u32 peer_num_runs(const struct drm_gem_bo_backing *backing, u32 max_pages)
+static u32 runs_count(const struct drm_gem_bo_run *runs, u32 num_runs, u32 max_pages)
 {
 	u32 i, num = 0;
 
-	for (i = 0; i < backing->num_runs; i++)
-		num += DIV_ROUND_UP(backing->runs[i].num_pages, max_pages);
+	for (i = 0; i < num_runs; i++)
+		num += DIV_ROUND_UP(runs[i].num_pages, max_pages);
 
 	return num;
+}
+
+/* Its runs are the caller's to fill. */
+struct drm_gem_bo_peer *drm_gem_bo_peer_alloc(struct device *dev,
+					      enum dma_data_direction dir, u32 num_runs)
+{
+	struct drm_gem_bo_peer *peer;
+
+	peer = kvzalloc_flex(*peer, runs, num_runs);
+	if (!peer)
+		return NULL;
+
+	INIT_LIST_HEAD(&peer->node);
+	INIT_LIST_HEAD(&peer->dma.iovas);
+	peer->dma.dev = dev;
+	peer->dma.dir = dir;
+	/* What the CPU wrote is synced by begin and end of its access. */
+	peer->dma.attrs = DMA_ATTR_SKIP_CPU_SYNC;
+	peer->num_runs = num_runs;
+
+	return peer;
 }
 
 static void peer_copy_runs(struct drm_gem_bo_peer *peer,
@@ -907,7 +905,7 @@ static void peer_copy_runs(struct drm_gem_bo_peer *peer,
 	for (; from < backing_end(backing); from++)
 		for (index = from->index; index < run_end(from); index += max_pages)
 			peer->runs[i++] = (struct drm_gem_bo_run) {
-				.page = run_page(from, index),
+				.page = from->page ? run_page(from, index) : NULL,
 				.index = index,
 				.num_pages = min(run_end(from) - index, max_pages),
 			};
@@ -924,41 +922,62 @@ static void peer_hide_pages(struct drm_gem_bo_peer *peer)
 	}
 }
 
+static int peer_map(const struct drm_gem_bo_backing *backing, struct drm_gem_bo_peer *peer)
+{
+	if (backing->kind == DRM_GEM_BO_RESOURCE) {
+		peer->dma.attrs = 0;
+		return drm_gem_bo_resource_map_runs(backing, &peer->dma, peer->runs,
+						    peer->num_runs);
+	}
+
+	return runs_map(&peer->dma, peer->runs, peer->num_runs, &peer->dma.iovas);
+}
+
+/* By kind; only streaming memory may go through the streaming API. */
+static struct drm_gem_bo_peer *
+peer_create(const struct drm_gem_bo_backing *backing, struct device *dev,
+	    enum dma_data_direction dir, u32 max_pages)
+{
+	struct drm_gem_bo_peer *peer;
+	int ret;
+
+	if (drm_gem_bo_kind_is_allocated(backing->kind))
+		return drm_gem_bo_alloc_map_peer(backing, dev, dir, max_pages);
+
+	peer = drm_gem_bo_peer_alloc(dev, dir, runs_count(backing->runs, backing->num_runs,
+							  max_pages));
+	if (!peer)
+		return ERR_PTR(-ENOMEM);
+
+	peer_copy_runs(peer, backing, max_pages);
+	ret = peer_map(backing, peer);
+	if (ret) {
+		kvfree(peer);
+		return ERR_PTR(ret);
+	}
+
+	return peer;
+}
+
 /* Maps all of a native object for another device, by that device's limits. */
 static struct drm_gem_bo_peer *
 backing_map_peer(struct drm_gem_bo_backing *backing, struct device *dev,
 		 enum dma_data_direction dir, u32 max_pages)
 {
-	u32 num = peer_num_runs(backing, max_pages);
 	struct drm_gem_bo_peer *peer;
-	int ret;
 
 	dma_resv_assert_held(backing->obj->resv);
 
-	if (backing->kind != DRM_GEM_BO_STREAMING)
+	if (backing->kind == DRM_GEM_BO_IMPORTED)
 		return ERR_PTR(-EOPNOTSUPP);
 	if (!drm_gem_bo_backing_is_populated(backing))
 		return ERR_PTR(-ENXIO);
 	if (!dev->dma_mask)
 		return ERR_PTR(-ENODEV);
 
-	peer = kvzalloc_flex(*peer, runs, num);
-	if (!peer)
-		return ERR_PTR(-ENOMEM);
-
-	peer->num_runs = num;
-	peer->dma.dev = dev;
-	peer->dma.dir = dir;
-	/* What the CPU wrote is synced by begin and end of its access. */
-	peer->dma.attrs = DMA_ATTR_SKIP_CPU_SYNC;
-	INIT_LIST_HEAD(&peer->dma.iovas);
-	peer_copy_runs(peer, backing, max_pages);
-
-	ret = runs_map(&peer->dma, peer->runs, num, &peer->dma.iovas);
-	if (ret) {
-		kvfree(peer);
-		return ERR_PTR(ret);
-	}
+	peer = peer_create(backing, dev, dir, max_pages);
+	if (IS_ERR(peer))
+		return peer;
 	list_add_tail(&peer->node, &backing->peers);
 	if (dir != DMA_TO_DEVICE)
 		backing->dirty = true;
@@ -966,16 +985,113 @@ backing_map_peer(struct drm_gem_bo_backing *backing, struct device *dev,
 	return peer;
 }
 
+static void peer_unmap_table(struct drm_gem_bo_peer *peer);
+
 static void peer_unmap(struct drm_gem_bo_peer *peer)
 {
 	u32 i;
 
 	list_del(&peer->node);
 	for (i = 0; i < peer->num_runs; i++)
-		run_unmap(&peer->dma, &peer->runs[i]);
+		drm_gem_bo_run_unmap(&peer->dma, &peer->runs[i]);
 	iovas_destroy(&peer->dma, &peer->dma.iovas);
+	if (peer->remap)
+		drm_gem_bo_alloc_unmap_peer(peer);
+	if (peer->sgt)
+		peer_unmap_table(peer);
 	kvfree(peer);
 }
+
+static struct drm_gem_bo_peer *
+attach_map_peer(struct dma_buf_attachment *attach, enum dma_data_direction dir, u32 num_pages);
+
+/* Never by the pages or addresses that are here: the exporter makes a mapping. */
+static struct drm_gem_bo_peer *
+backing_forward_peer(struct drm_gem_bo_backing *backing, struct device *dev,
+		     enum dma_data_direction dir)
+{
+	struct dma_buf_attachment *attach;
+	struct drm_gem_bo_peer *peer;
+
+	if (!backing->obj->import_attach)
+		return ERR_PTR(-EINVAL);
+	if (!dev->dma_mask)
+		return ERR_PTR(-ENODEV);
+
+	attach = dma_buf_attach(backing->obj->import_attach->dmabuf, dev);
+	if (IS_ERR(attach))
+		return ERR_CAST(attach);
+
+	dma_resv_lock(backing->obj->resv, NULL);
+	peer = attach_map_peer(attach, dir, backing_pages(backing));
+	dma_resv_unlock(backing->obj->resv);
+	if (IS_ERR(peer))
+		dma_buf_detach(attach->dmabuf, attach);
+
+	return peer;
+}
+
+/**
+ * drm_gem_bo_backing_map_peer - map an object for another device
+ * @backing: the backing, populated where it is native
+ * @dev: a device that is not the owner's, such as one that composes for it
+ * @dir: direction of its transfers
+ *
+ * Importers of a dma-buf get this done by PRIME. It is for a driver whose
+ * hardware consists of several devices. Each kind is mapped in its own way; an
+ * imported object is attached once more, for @dev. What the CPU wrote before has
+ * to be handed over by drm_gem_bo_backing_end_cpu_access() or its like.
+ *
+ * The object is neither evicted nor freed until drm_gem_bo_backing_unmap_peer().
+ * Takes the reservation lock.
+ *
+ * Returns:
+ * The mapping or an error pointer: -EINVAL if the direction is none or an
+ * imported object has no attachment, -ENXIO if there is a hole, -ENODEV if @dev
+ * does no DMA, -EREMOTEIO if there is no route to a resource, -EIO if @dev
+ * cannot reach the memory, -ENOMEM, or what dma_alloc_remap() or the exporter
+ * says.
+ */
+struct drm_gem_bo_peer *
+drm_gem_bo_backing_map_peer(struct drm_gem_bo_backing *backing, struct device *dev,
+			    enum dma_data_direction dir)
+{
+	struct drm_gem_bo_peer *peer;
+
+	if (!valid_dma_direction(dir) || dir == DMA_NONE)
+		return ERR_PTR(-EINVAL);
+	if (backing->kind == DRM_GEM_BO_IMPORTED)
+		return backing_forward_peer(backing, dev, dir);
+
+	dma_resv_lock(backing->obj->resv, NULL);
+	peer = backing_map_peer(backing, dev, dir, device_max_pages(dev));
+	if (!IS_ERR(peer))
+		peer_hide_pages(peer);
+	dma_resv_unlock(backing->obj->resv);
+
+	return peer;
+}
+EXPORT_SYMBOL_GPL(drm_gem_bo_backing_map_peer);
+
+/**
+ * drm_gem_bo_backing_unmap_peer - undo drm_gem_bo_backing_map_peer()
+ * @backing: the backing
+ * @peer: what it returned, is freed
+ *
+ * The device must not use the addresses any more. Takes the reservation lock.
+ */
+void drm_gem_bo_backing_unmap_peer(struct drm_gem_bo_backing *backing,
+				   struct drm_gem_bo_peer *peer)
+{
+	struct dma_buf_attachment *attach = peer->attach;
+
+	dma_resv_lock(backing->obj->resv, NULL);
+	peer_unmap(peer);
+	dma_resv_unlock(backing->obj->resv);
+	if (attach)
+		dma_buf_detach(attach->dmabuf, attach);
+}
+EXPORT_SYMBOL_GPL(drm_gem_bo_backing_unmap_peer);
 
 /*
  * Reading the list
@@ -1096,22 +1212,13 @@ int drm_gem_bo_backing_dma_addr(const struct drm_gem_bo_backing *backing,
 }
 EXPORT_SYMBOL_GPL(drm_gem_bo_backing_dma_addr);
 
-/**
- * drm_gem_bo_backing_contiguous_dma - how far an object is contiguous for DMA
- * @backing: the backing
- * @dma_addr: returns the address of its first byte, or DMA_MAPPING_ERROR
- *
- * Returns:
- * Size in bytes from the start of the object, 0 if that is not mapped.
- */
-u64 drm_gem_bo_backing_contiguous_dma(const struct drm_gem_bo_backing *backing,
-				      dma_addr_t *dma_addr)
+static u64 runs_contiguous_dma(const struct drm_gem_bo_run *run, u32 num,
+			       dma_addr_t *dma_addr)
 {
-	const struct drm_gem_bo_run *run = backing->runs;
 	u64 size = 0;
 
 	*dma_addr = DMA_MAPPING_ERROR;
-	for (; run < backing_end(backing); run++) {
+	for (; num--; run++) {
 		if (!run->mapped || run_offset(run) != size)
 			break;
 		if (!size)
@@ -1123,7 +1230,36 @@ u64 drm_gem_bo_backing_contiguous_dma(const struct drm_gem_bo_backing *backing,
 
 	return size;
 }
+
+/**
+ * drm_gem_bo_backing_contiguous_dma - how far an object is contiguous for DMA
+ * @backing: the backing
+ * @dma_addr: returns the address of its first byte, or DMA_MAPPING_ERROR
+ *
+ * Returns:
+ * Size in bytes from the start of the object, 0 if that is not mapped.
+ */
+u64 drm_gem_bo_backing_contiguous_dma(const struct drm_gem_bo_backing *backing,
+				      dma_addr_t *dma_addr)
+{
+	return runs_contiguous_dma(backing->runs, backing->num_runs, dma_addr);
+}
 EXPORT_SYMBOL_GPL(drm_gem_bo_backing_contiguous_dma);
+
+/**
+ * drm_gem_bo_peer_contiguous_dma - how far a peer is contiguous for DMA
+ * @peer: from drm_gem_bo_backing_map_peer()
+ * @dma_addr: returns the address of its first byte for the peer's device
+ *
+ * Returns:
+ * Size in bytes from the start of the object, never 0.
+ */
+u64 drm_gem_bo_peer_contiguous_dma(const struct drm_gem_bo_peer *peer,
+				   dma_addr_t *dma_addr)
+{
+	return runs_contiguous_dma(peer->runs, peer->num_runs, dma_addr);
+}
+EXPORT_SYMBOL_GPL(drm_gem_bo_peer_contiguous_dma);
 
 static bool dma_follows(const struct drm_gem_bo_run *run)
 {
@@ -1249,7 +1385,7 @@ int drm_gem_bo_page_begin(struct drm_gem_bo_cursor *cur,
 		return ret;
 	if (!PAGE_ALIGNED(offset) || !PAGE_ALIGNED(size))
 		return -EINVAL;
-	if (backing->kind == DRM_GEM_BO_IMPORTED)
+	if (!drm_gem_bo_kind_has_pages(backing->kind))
 		return -EOPNOTSUPP;
 	if (!drm_gem_bo_backing_is_populated(backing) &&
 	    !backing_covers(backing, offset >> PAGE_SHIFT, size >> PAGE_SHIFT, false))
@@ -1323,11 +1459,18 @@ EXPORT_SYMBOL_GPL(drm_gem_bo_backing_iommu_map);
  * Cache maintenance
  */
 
+/*
+ * A mapping of one direction is synced for no other: the DMA API allows only
+ * that, and the device does nothing else.
+ */
 static void runs_sync(const struct drm_gem_bo_dma *dma,
 		      const struct drm_gem_bo_run *run,
 		      const struct drm_gem_bo_run *end_run, u64 offset, u64 end,
 		      enum dma_data_direction dir, bool for_device)
 {
+	if (dma->dir != DMA_BIDIRECTIONAL)
+		dir = dma->dir;
+
 	for (; run < end_run && run_offset(run) < end; run++) {
 		u64 start = max(offset, run_offset(run));
 		u64 stop = min(end, run_offset(run) + run_size(run));
@@ -1353,8 +1496,10 @@ static int backing_sync(struct drm_gem_bo_backing *backing, u64 offset, u64 size
 		return ret;
 	if (!valid_dma_direction(dir) || dir == DMA_NONE)
 		return -EINVAL;
-	if (backing->kind != DRM_GEM_BO_STREAMING)
+	if (!drm_gem_bo_kind_has_pages(backing->kind))
 		return -EOPNOTSUPP;
+	if (backing->alloc)
+		drm_gem_bo_alloc_sync_kernel(backing, offset, size, for_device);
 
 	runs_sync(&backing->dma, backing_find(backing, offset >> PAGE_SHIFT),
 		  backing_end(backing), offset, offset + size, dir, for_device);
@@ -1364,7 +1509,7 @@ static int backing_sync(struct drm_gem_bo_backing *backing, u64 offset, u64 size
 
 /**
  * drm_gem_bo_backing_sync_for_cpu - hand a byte range over to the CPU
- * @backing: the backing of a streaming object
+ * @backing: the backing of a streaming or noncoherent object
  * @offset: start of the range, in bytes
  * @size: length of the range, in bytes
  * @dir: direction of the transfers that were made
@@ -1373,7 +1518,8 @@ static int backing_sync(struct drm_gem_bo_backing *backing, u64 offset, u64 size
  *
  * Returns:
  * 0, -EINVAL if the range is empty or not inside the object or the direction
- * is none, -EOPNOTSUPP if cache maintenance is the business of an exporter.
+ * is none, -EOPNOTSUPP if the memory is coherent or a resource, which must not
+ * be synced, or if cache maintenance is the business of an exporter.
  */
 int drm_gem_bo_backing_sync_for_cpu(struct drm_gem_bo_backing *backing,
 				    u64 offset, u64 size,
@@ -1385,7 +1531,7 @@ EXPORT_SYMBOL_GPL(drm_gem_bo_backing_sync_for_cpu);
 
 /**
  * drm_gem_bo_backing_sync_for_device - hand a byte range over to the device
- * @backing: the backing of a streaming object
+ * @backing: the backing of a streaming or noncoherent object
  * @offset: start of the range, in bytes
  * @size: length of the range, in bytes
  * @dir: direction of the transfers to come
@@ -1409,6 +1555,10 @@ static int backing_cpu_access(struct drm_gem_bo_backing *backing,
 
 	dma_resv_assert_held(backing->obj->resv);
 
+	/* Users ask whatever they were given; here there is nothing to be done. */
+	if (backing->kind == DRM_GEM_BO_COHERENT || backing->kind == DRM_GEM_BO_RESOURCE)
+		return !valid_dma_direction(dir) || dir == DMA_NONE ? -EINVAL : 0;
+
 	ret = backing_sync(backing, 0, backing->obj->size, dir, for_device);
 	if (ret)
 		return ret;
@@ -1422,14 +1572,15 @@ static int backing_cpu_access(struct drm_gem_bo_backing *backing,
 
 /**
  * drm_gem_bo_backing_begin_cpu_access - hand an object over from all devices
- * @backing: the backing of an exported streaming object
+ * @backing: the backing of an exported object
  * @dir: direction of the transfers that were made
  *
  * For &dma_buf_ops.begin_cpu_access: syncs the owner's mapping and that of
- * every importer.
+ * every importer. Always succeeds for coherent memory and resources, for which
+ * there is nothing to do: user space asks whatever it was given.
  *
  * Returns:
- * Like drm_gem_bo_backing_sync_for_cpu().
+ * 0, -EINVAL if the direction is none, -EOPNOTSUPP if the object is imported.
  */
 int drm_gem_bo_backing_begin_cpu_access(struct drm_gem_bo_backing *backing,
 					enum dma_data_direction dir)
@@ -1440,13 +1591,13 @@ EXPORT_SYMBOL_GPL(drm_gem_bo_backing_begin_cpu_access);
 
 /**
  * drm_gem_bo_backing_end_cpu_access - hand an object back to all devices
- * @backing: the backing of an exported streaming object
+ * @backing: the backing of an exported object
  * @dir: direction of the transfers to come
  *
  * For &dma_buf_ops.end_cpu_access.
  *
  * Returns:
- * Like drm_gem_bo_backing_sync_for_cpu().
+ * Like drm_gem_bo_backing_begin_cpu_access().
  */
 int drm_gem_bo_backing_end_cpu_access(struct drm_gem_bo_backing *backing,
 				      enum dma_data_direction dir)
@@ -1466,13 +1617,15 @@ EXPORT_SYMBOL_GPL(drm_gem_bo_backing_end_cpu_access);
  * @size: length of the range, in bytes, a multiple of the page size
  * @map: returns the address
  *
- * Write-combined if &drm_gem_bo_backing.map_wc is set. An imported object can
- * be mapped as a whole only. Pages have to stay until
- * drm_gem_bo_backing_vunmap().
+ * Pages and resources are mapped, write-combined if &drm_gem_bo_backing.map_wc
+ * is set, a resource as I/O memory. What was allocated has an address already,
+ * with the caching that it was allocated with. An imported object can be mapped
+ * as a whole only. The memory has to stay until drm_gem_bo_backing_vunmap().
  *
  * Returns:
- * 0, -ENOMEM, what drm_gem_bo_page_begin() says about the range, or what the
- * exporter says.
+ * 0, -EINVAL if the range is empty, not aligned or not inside the object, -ENXIO
+ * if it has a hole or no memory, -EOPNOTSUPP for a part of an imported object
+ * and for DMA_ATTR_NO_KERNEL_MAPPING, -ENOMEM, or what the exporter says.
  */
 int drm_gem_bo_backing_vmap(struct drm_gem_bo_backing *backing,
 			    u64 offset, u64 size, struct iosys_map *map)
@@ -1489,6 +1642,10 @@ int drm_gem_bo_backing_vmap(struct drm_gem_bo_backing *backing,
 	if (backing->kind == DRM_GEM_BO_IMPORTED && !offset &&
 	    size == backing->obj->size)
 		return dma_buf_vmap(backing->obj->import_attach->dmabuf, map);
+	if (drm_gem_bo_kind_has_alloc(backing->kind)) {
+		ret = backing_check_bytes(backing, offset, size);
+		return ret ?: drm_gem_bo_alloc_vmap(backing, offset, size, map);
+	}
 
 	ret = drm_gem_bo_page_begin(&cur, backing, offset, size);
 	if (ret)
@@ -1524,6 +1681,8 @@ void drm_gem_bo_backing_vunmap(struct drm_gem_bo_backing *backing,
 
 	if (backing->kind == DRM_GEM_BO_IMPORTED)
 		dma_buf_vunmap(backing->obj->import_attach->dmabuf, map);
+	else if (drm_gem_bo_kind_has_alloc(backing->kind))
+		drm_gem_bo_alloc_vunmap(backing, map);
 	else
 		vunmap(map->vaddr);
 	iosys_map_clear(map);
@@ -1542,27 +1701,37 @@ static pgprot_t backing_page_prot(const struct drm_gem_bo_backing *backing,
 /**
  * drm_gem_bo_backing_mmap - prepare a user mapping of an object
  * @backing: the backing
- * @vma: the mapping
+ * @vma: the mapping, of all or a part; vm_pgoff counts from the fake offset
  *
- * The mapping is VM_PFNMAP, so that nobody finds pages in it, and is filled by
- * drm_gem_bo_backing_fault(), for which the driver sets vm_ops. The mapping of
- * an imported object is the exporter's.
+ * The mapping is VM_PFNMAP or VM_IO, so that nobody finds pages in it. Pages and
+ * resources are filled in by drm_gem_bo_backing_fault(), for which the driver
+ * sets vm_ops. What was allocated is mapped here and now, by the DMA API. The
+ * mapping of an imported object is the exporter's.
+ *
+ * vm_pgoff stays, so that drm_vma_node_unmap() finds the mapping. There is
+ * nothing to be undone after an error.
  *
  * Returns:
- * 0, -EINVAL if the mapping is private, or what the exporter says.
+ * 0, -EINVAL if the mapping is private, -ENXIO if the memory to be mapped here
+ * is not there or smaller than the mapping, or what the DMA API or the exporter
+ * says.
  */
 int drm_gem_bo_backing_mmap(struct drm_gem_bo_backing *backing,
 			    struct vm_area_struct *vma)
 {
+	pgoff_t pgoff = vma->vm_pgoff - drm_vma_node_start(&backing->obj->vma_node);
+
 	if (backing->kind == DRM_GEM_BO_IMPORTED) {
 		/* The exporter need not set those. */
 		vma->vm_private_data = NULL;
 		vma->vm_ops = NULL;
-		return dma_buf_mmap(backing->obj->import_attach->dmabuf, vma, 0);
+		return dma_buf_mmap(backing->obj->import_attach->dmabuf, vma, pgoff);
 	}
 
 	if (vma_is_cow_mapping(vma))
 		return -EINVAL;
+	if (drm_gem_bo_kind_has_alloc(backing->kind))
+		return drm_gem_bo_alloc_mmap(backing, vma);
 
 	vm_flags_set(vma, VM_PFNMAP | VM_DONTEXPAND | VM_DONTDUMP);
 	vma->vm_page_prot = backing_page_prot(backing, vma);
@@ -1571,6 +1740,7 @@ int drm_gem_bo_backing_mmap(struct drm_gem_bo_backing *backing,
 }
 EXPORT_SYMBOL_GPL(drm_gem_bo_backing_mmap);
 
+#ifdef CONFIG_MMU
 /* Valid for split and partial mappings, too. */
 static pgoff_t backing_fault_index(const struct drm_gem_bo_backing *backing,
 				   const struct vm_fault *vmf)
@@ -1660,7 +1830,7 @@ static vm_fault_t backing_fault_ptes(const struct drm_gem_bo_backing *backing,
 
 /**
  * drm_gem_bo_backing_fault - handle a fault in a user mapping
- * @backing: the backing of a native object
+ * @backing: the backing of a streaming or resource object
  * @vmf: the fault, in a mapping prepared by drm_gem_bo_backing_mmap() whose
  *       vm_pgoff counts from the object's fake offset
  * @order: 0 or PMD_ORDER, see &vm_operations_struct.huge_fault
@@ -1670,7 +1840,7 @@ static vm_fault_t backing_fault_ptes(const struct drm_gem_bo_backing *backing,
  *
  * Returns:
  * VM_FAULT_NOPAGE, VM_FAULT_FALLBACK if @order does not fit, VM_FAULT_SIGBUS
- * where there is no page, VM_FAULT_OOM.
+ * where there is no memory, as in what was allocated and is freed, VM_FAULT_OOM.
  */
 vm_fault_t drm_gem_bo_backing_fault(struct drm_gem_bo_backing *backing,
 				    struct vm_fault *vmf, unsigned int order)
@@ -1682,6 +1852,11 @@ vm_fault_t drm_gem_bo_backing_fault(struct drm_gem_bo_backing *backing,
 	dma_resv_assert_held(backing->obj->resv);
 
 	run = backing_lookup(backing, index);
+	if (run && backing->kind == DRM_GEM_BO_RESOURCE)
+		return drm_gem_bo_resource_fault(backing, vmf, index, order);
+	/* An allocation was mapped as a whole by mmap(). */
+	if (backing->kind != DRM_GEM_BO_STREAMING)
+		return VM_FAULT_SIGBUS;
 	if (!run || !run->page || !(vmf->vma->vm_flags & VM_PFNMAP))
 		return VM_FAULT_SIGBUS;
 
@@ -1717,6 +1892,8 @@ vm_fault_t drm_gem_bo_backing_pfn_mkwrite(struct drm_gem_bo_backing *backing,
 	dma_resv_assert_held(backing->obj->resv);
 
 	run = backing_lookup(backing, index);
+	if (run && drm_gem_bo_kind_has_alloc(backing->kind))
+		return 0;
 	if (!run || !run->page)
 		return VM_FAULT_SIGBUS;
 	backing_mark_dirty(run, index, index + 1, vmf);
@@ -1724,6 +1901,7 @@ vm_fault_t drm_gem_bo_backing_pfn_mkwrite(struct drm_gem_bo_backing *backing,
 	return 0;
 }
 EXPORT_SYMBOL_GPL(drm_gem_bo_backing_pfn_mkwrite);
+#endif /* CONFIG_MMU */
 
 /* --- sg_table bridge --- */
 
@@ -1731,12 +1909,6 @@ EXPORT_SYMBOL_GPL(drm_gem_bo_backing_pfn_mkwrite);
  * The only part that knows struct sg_table. It goes when dma-buf can hand over
  * something better.
  */
-
-/* What keeps an imported mapping: an exporter's table, or the exporter's list. */
-struct drm_gem_bo_import {
-	struct sg_table *sgt;
-	struct drm_gem_bo_peer *peer;
-};
 
 /* A table that was made of a list mapped for the importer's device. */
 struct peer_table {
@@ -1758,7 +1930,8 @@ table_add_run(struct scatterlist *sg, const struct drm_gem_bo_run *run, u32 max_
 
 	for (index = run->index; index < run_end(run); index += num) {
 		num = min(run_end(run) - index, max_pages);
-		sg_set_page(sg, run_page(run, index), num << PAGE_SHIFT, 0);
+		sg_set_page(sg, run->page ? run_page(run, index) : NULL,
+			    num << PAGE_SHIFT, 0);
 		sg = sg_next(sg);
 	}
 
@@ -1766,25 +1939,20 @@ table_add_run(struct scatterlist *sg, const struct drm_gem_bo_run *run, u32 max_
 }
 
 /* Page side only. */
-static int table_init(struct sg_table *sgt, const struct drm_gem_bo_backing *backing,
-		      u32 max_pages)
+static int table_init(struct sg_table *sgt, const struct drm_gem_bo_run *runs,
+		      u32 num_runs, u32 max_pages)
 {
-	const struct drm_gem_bo_run *run;
 	struct scatterlist *sg;
 	int ret;
+	u32 i;
 
-	if (backing->kind != DRM_GEM_BO_STREAMING)
-		return -EOPNOTSUPP;
-	if (!drm_gem_bo_backing_is_populated(backing))
-		return -ENXIO;
-
-	ret = sg_alloc_table(sgt, peer_num_runs(backing, max_pages), GFP_KERNEL);
+	ret = sg_alloc_table(sgt, runs_count(runs, num_runs, max_pages), GFP_KERNEL);
 	if (ret)
 		return ret;
 
 	sg = sgt->sgl;
-	for (run = backing->runs; run < backing_end(backing); run++)
-		sg = table_add_run(sg, run, max_pages);
+	for (i = 0; i < num_runs; i++)
+		sg = table_add_run(sg, &runs[i], max_pages);
 
 	return 0;
 }
@@ -1830,13 +1998,21 @@ static void table_set_dma(struct sg_table *sgt, const struct drm_gem_bo_peer *pe
  */
 struct sg_table *drm_gem_bo_backing_get_sg_table(struct drm_gem_bo_backing *backing)
 {
-	struct sg_table *sgt = kmalloc_obj(*sgt);
+	struct sg_table *sgt;
 	int ret;
 
+	/* What is mapped with the table must be fit for the streaming API. */
+	if (backing->kind != DRM_GEM_BO_STREAMING)
+		return ERR_PTR(-EOPNOTSUPP);
+	if (!drm_gem_bo_backing_is_populated(backing))
+		return ERR_PTR(-ENXIO);
+
+	sgt = kmalloc_obj(*sgt);
 	if (!sgt)
 		return ERR_PTR(-ENOMEM);
 
-	ret = table_init(sgt, backing, table_max_pages(backing->dma.dev));
+	ret = table_init(sgt, backing->runs, backing->num_runs,
+			 table_max_pages(backing->dma.dev));
 	if (ret) {
 		kfree(sgt);
 		return ERR_PTR(ret);
@@ -1848,16 +2024,19 @@ EXPORT_SYMBOL_GPL(drm_gem_bo_backing_get_sg_table);
 
 /**
  * drm_gem_bo_backing_map_attachment - map an object for an importer
- * @backing: the backing of a streaming object, populated
+ * @backing: the backing of a native object, with memory
  * @attach: the importer
  * @dir: direction of its transfers
  *
- * For &dma_buf_ops.map_dma_buf. Importers that still look for pages find them
- * here, unless CONFIG_DMABUF_DEBUG takes them out.
+ * For &dma_buf_ops.map_dma_buf. Importers that still look for pages of streaming
+ * and noncoherent memory find them here, unless CONFIG_DMABUF_DEBUG takes them
+ * out. Coherent memory and resources have none, their tables have only a DMA
+ * side: &sg_table.orig_nents is 0. An importer has to allow peer to peer to get
+ * a resource.
  *
  * Returns:
  * A table for drm_gem_bo_backing_unmap_attachment() or an error pointer, see
- * drm_gem_bo_backing_map().
+ * drm_gem_bo_backing_map_peer(), -EOPNOTSUPP also without peer to peer.
  */
 struct sg_table *drm_gem_bo_backing_map_attachment(struct drm_gem_bo_backing *backing,
 						   struct dma_buf_attachment *attach,
@@ -1866,6 +2045,10 @@ struct sg_table *drm_gem_bo_backing_map_attachment(struct drm_gem_bo_backing *ba
 	u32 max_pages = table_max_pages(attach->dev);
 	struct peer_table *table;
 	int ret;
+
+	/* An importer that wants pages must not find a table without. */
+	if (backing->kind == DRM_GEM_BO_RESOURCE && !attach->peer2peer)
+		return ERR_PTR(-EOPNOTSUPP);
 
 	table = kzalloc_obj(*table);
 	if (!table)
@@ -1877,11 +2060,14 @@ struct sg_table *drm_gem_bo_backing_map_attachment(struct drm_gem_bo_backing *ba
 		goto err_free;
 	}
 
-	ret = table_init(&table->sgt, backing, max_pages);
+	ret = table_init(&table->sgt, table->peer->runs, table->peer->num_runs, max_pages);
 	if (ret)
 		goto err_unmap;
 	peer_hide_pages(table->peer);
 	table_set_dma(&table->sgt, table->peer, max_pages);
+	/* Without a page side there is nothing to be walked, mapped or synced by. */
+	if (!drm_gem_bo_kind_has_pages(backing->kind))
+		table->sgt.orig_nents = 0;
 
 	return &table->sgt;
 
@@ -1905,6 +2091,7 @@ void drm_gem_bo_backing_unmap_attachment(struct drm_gem_bo_backing *backing,
 
 	dma_resv_assert_held(backing->obj->resv);
 
+	sgt->orig_nents = table->peer->num_runs;
 	sg_free_table(sgt);
 	peer_unmap(table->peer);
 	kfree(table);
@@ -1937,6 +2124,7 @@ static int run_list_add_dma(struct run_list *list, dma_addr_t addr, u64 size)
 		.index = list->num_pages,
 		.num_pages = size >> PAGE_SHIFT,
 		.mapped = 1,
+		.linked = 1,
 	};
 	list->num_pages += run->num_pages;
 
@@ -1966,95 +2154,170 @@ static int run_list_add_table(struct run_list *list, struct sg_table *sgt, u32 n
 	return list->num_pages == num_pages ? 0 : -EINVAL;
 }
 
-static int backing_import_table(struct drm_gem_bo_backing *backing,
-				struct drm_gem_bo_import *import)
+static struct drm_gem_bo_peer *run_list_to_peer(const struct run_list *list,
+						struct dma_buf_attachment *attach,
+						enum dma_data_direction dir)
 {
-	struct dma_buf_attachment *attach = backing->obj->import_attach;
+	struct drm_gem_bo_peer *peer = drm_gem_bo_peer_alloc(attach->dev, dir, list->num);
+
+	if (!peer)
+		return ERR_PTR(-ENOMEM);
+	memcpy(peer->runs, list->runs, array_size(list->num, sizeof(*list->runs)));
+
+	return peer;
+}
+
+static struct drm_gem_bo_peer *
+attach_map_table(struct dma_buf_attachment *attach, enum dma_data_direction dir, u32 num_pages)
+{
+	struct drm_gem_bo_peer *peer;
 	struct run_list list = {};
 	struct sg_table *sgt;
 	int ret;
 
-	sgt = dma_buf_map_attachment(attach, backing->dma.dir);
+	sgt = dma_buf_map_attachment(attach, dir);
 	if (IS_ERR(sgt))
-		return PTR_ERR(sgt);
+		return ERR_CAST(sgt);
 
-	ret = run_list_add_table(&list, sgt, backing_pages(backing));
-	if (!ret)
-		ret = backing_splice(backing, &list);
+	ret = run_list_add_table(&list, sgt, num_pages);
+	peer = ret ? ERR_PTR(ret) : run_list_to_peer(&list, attach, dir);
 	kvfree(list.runs);
-	if (ret) {
-		dma_buf_unmap_attachment(attach, sgt, backing->dma.dir);
-		return ret;
+	if (IS_ERR(peer)) {
+		dma_buf_unmap_attachment(attach, sgt, dir);
+		return peer;
 	}
-	backing->num_populated = 0;
-	import->sgt = sgt;
+	peer->sgt = sgt;
 
-	return 0;
+	return peer;
 }
 
-static int backing_import_peer(struct drm_gem_bo_backing *backing,
-			       struct drm_gem_bo_import *import,
-			       struct drm_gem_bo_backing *exporter)
+static void peer_unmap_table(struct drm_gem_bo_peer *peer)
 {
-	struct device *dev = backing->obj->import_attach->dev;
+	dma_buf_unmap_attachment(peer->attach, peer->sgt, peer->dma.dir);
+}
+
+static struct drm_gem_bo_peer *
+attach_map_list(struct dma_buf_attachment *attach, struct drm_gem_bo_backing *exporter,
+		enum dma_data_direction dir, u32 num_pages)
+{
 	struct drm_gem_bo_peer *peer;
 
-	if (backing_pages(exporter) < backing_pages(backing))
-		return -EINVAL;
+	if (backing_pages(exporter) < num_pages)
+		return ERR_PTR(-EINVAL);
 
-	peer = backing_map_peer(exporter, dev, backing->dma.dir, device_max_pages(dev));
-	if (IS_ERR(peer))
-		return PTR_ERR(peer);
+	peer = backing_map_peer(exporter, attach->dev, dir, device_max_pages(attach->dev));
+	if (!IS_ERR(peer))
+		peer_hide_pages(peer);
 
-	peer_hide_pages(peer);
-	import->peer = peer;
-	backing->runs = peer->runs;
-	backing->num_runs = peer->num_runs;
+	return peer;
+}
 
-	return 0;
+/* The exporter's list, mapped by the exporter, or a list made of its table. */
+static struct drm_gem_bo_peer *
+attach_map_peer(struct dma_buf_attachment *attach, enum dma_data_direction dir, u32 num_pages)
+{
+	struct drm_gem_bo_backing *exporter = dma_buf_to_backing(attach->dmabuf);
+	struct drm_gem_bo_peer *peer;
+
+	if (exporter)
+		peer = attach_map_list(attach, exporter, dir, num_pages);
+	else
+		peer = attach_map_table(attach, dir, num_pages);
+	if (!IS_ERR(peer))
+		peer->attach = attach;
+
+	return peer;
 }
 
 static int backing_import(struct drm_gem_bo_backing *backing)
 {
 	struct dma_buf_attachment *attach = backing->obj->import_attach;
-	struct drm_gem_bo_backing *exporter;
-	struct drm_gem_bo_import *import;
-	int ret;
+	struct drm_gem_bo_peer *peer;
 
 	if (!attach)
 		return -EINVAL;
 
-	import = kzalloc_obj(*import);
-	if (!import)
-		return -ENOMEM;
+	peer = attach_map_peer(attach, backing->dma.dir, backing_pages(backing));
+	if (IS_ERR(peer))
+		return PTR_ERR(peer);
 
-	exporter = dma_buf_to_backing(attach->dmabuf);
-	if (exporter)
-		ret = backing_import_peer(backing, import, exporter);
-	else
-		ret = backing_import_table(backing, import);
-	if (ret) {
-		kfree(import);
-		return ret;
-	}
-	backing->import = import;
+	backing->import = peer;
+	backing->runs = peer->runs;
+	backing->num_runs = peer->num_runs;
 	backing->num_mapped = backing_pages(backing);
 
 	return 0;
 }
 
+/**
+ * drm_gem_bo_backing_attach - make a dma-buf the memory of an object
+ * @backing: the backing of an imported object, of the size of @dma_buf
+ * @dma_buf: somebody else's, see drm_gem_is_prime_exported_dma_buf()
+ *
+ * For &drm_driver.gem_prime_import of drivers that map later, by
+ * drm_gem_bo_backing_map(), or for other devices only: attaches the owner's
+ * device. The object takes over the reservation lock of @dma_buf.
+ *
+ * Undone by drm_gem_bo_backing_fini() and drm_prime_gem_destroy() without a
+ * table.
+ *
+ * Returns:
+ * 0, -EOPNOTSUPP if the object is of another kind, or what the exporter says.
+ */
+int drm_gem_bo_backing_attach(struct drm_gem_bo_backing *backing,
+			      struct dma_buf *dma_buf)
+{
+	struct drm_gem_object *obj = backing->obj;
+	struct dma_buf_attachment *attach;
+
+	if (backing->kind != DRM_GEM_BO_IMPORTED)
+		return -EOPNOTSUPP;
+
+	attach = dma_buf_attach(dma_buf, backing->dma.dev);
+	if (IS_ERR(attach))
+		return PTR_ERR(attach);
+	get_dma_buf(dma_buf);
+	obj->import_attach = attach;
+	obj->resv = dma_buf->resv;
+
+	return 0;
+}
+EXPORT_SYMBOL_GPL(drm_gem_bo_backing_attach);
+
+/**
+ * drm_gem_bo_backing_import - make a dma-buf the memory of an object and map it
+ * @backing: the backing of an imported object, of the size of @dma_buf
+ * @dma_buf: somebody else's, see drm_gem_is_prime_exported_dma_buf()
+ *
+ * Like drm_gem_bo_backing_attach(), and maps all of @dma_buf for the owner's
+ * device, in the direction in &drm_gem_bo_backing.dma.
+ *
+ * Undone, after an error as well, by drm_gem_bo_backing_fini() and, if the
+ * object has an attachment, drm_prime_gem_destroy() without a table.
+ *
+ * Returns:
+ * 0, or what drm_gem_bo_backing_attach() or drm_gem_bo_backing_map() says.
+ */
+int drm_gem_bo_backing_import(struct drm_gem_bo_backing *backing,
+			      struct dma_buf *dma_buf)
+{
+	int ret;
+
+	ret = drm_gem_bo_backing_attach(backing, dma_buf);
+	if (ret)
+		return ret;
+
+	dma_resv_lock(backing->obj->resv, NULL);
+	ret = drm_gem_bo_backing_map(backing, 0, backing_pages(backing));
+	dma_resv_unlock(backing->obj->resv);
+
+	return ret;
+}
+EXPORT_SYMBOL_GPL(drm_gem_bo_backing_import);
+
 static void backing_unimport(struct drm_gem_bo_backing *backing)
 {
-	struct drm_gem_bo_import *import = backing->import;
-
-	if (import->peer) {
-		peer_unmap(import->peer);
-	} else {
-		kvfree(backing->runs);
-		dma_buf_unmap_attachment(backing->obj->import_attach, import->sgt,
-					 backing->dma.dir);
-	}
-	kfree(import);
+	peer_unmap(backing->import);
 	backing->import = NULL;
 	backing->runs = NULL;
 	backing->num_runs = 0;
@@ -2070,7 +2333,7 @@ static size_t backing_metadata_size(const struct drm_gem_bo_backing *backing)
 	struct drm_gem_bo_peer *peer;
 
 	/* A list that the exporter handed over is counted there. */
-	if (!backing->import || !backing->import->peer)
+	if (!backing->import || backing->import->sgt)
 		size += backing->num_runs * sizeof(*backing->runs);
 	list_for_each_entry(peer, &backing->peers, node)
 		size += struct_size(peer, runs, peer->num_runs);
@@ -2083,6 +2346,9 @@ static void backing_show(struct seq_file *m, struct drm_gem_bo_backing *backing)
 	static const char * const kinds[] = {
 		[DRM_GEM_BO_STREAMING] = "streaming",
 		[DRM_GEM_BO_IMPORTED] = "imported",
+		[DRM_GEM_BO_COHERENT] = "coherent",
+		[DRM_GEM_BO_NONCOHERENT] = "noncoh",
+		[DRM_GEM_BO_RESOURCE] = "resource",
 	};
 	u32 i, largest = 0;
 

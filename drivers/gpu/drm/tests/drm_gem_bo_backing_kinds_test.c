@@ -1,0 +1,1607 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * KUnit test suite for what each kind of the typed list can do
+ *
+ * The matrix: every operation on an object of every kind, for devices that
+ * differ in how they reach memory. The tables are printed as comments of
+ * test_matrix, a cell is "works" or the error that it was refused with.
+ */
+
+#include <linux/anon_inodes.h>
+#include <linux/dma-buf.h>
+#include <linux/dma-map-ops.h>
+#include <linux/dma-mapping.h>
+#include <linux/dma-resv.h>
+#include <linux/file.h>
+#include <linux/highmem.h>
+#include <linux/iommu.h>
+#include <linux/iosys-map.h>
+#include <linux/logic_iomem.h>
+#include <linux/mm.h>
+#include <linux/mman.h>
+#include <linux/pci.h>
+#include <linux/platform_device.h>
+#include <linux/scatterlist.h>
+#include <linux/sizes.h>
+#include <linux/uaccess.h>
+
+#include <kunit/device.h>
+#include <kunit/test.h>
+
+#include <drm/drm_drv.h>
+#include <drm/drm_gem.h>
+#include <drm/drm_gem_bo_backing.h>
+#include <drm/drm_kunit_helpers.h>
+#include <drm/drm_prime.h>
+#include <drm/drm_vma_manager.h>
+
+MODULE_IMPORT_NS("DMA_BUF");
+MODULE_IMPORT_NS("EXPORTED_FOR_KUNIT_TESTING");
+
+#define KIND_SIZE	SZ_64K
+#define KIND_PAGES	(KIND_SIZE >> PAGE_SHIFT)
+/* Within reach of a device of 32 bits. Only UML can have something there. */
+#define KIND_PHYS	((phys_addr_t)SZ_2G + SZ_1G)
+
+enum kind_row {
+	STREAMING,
+	IMPORTED,
+	COHERENT,
+	NO_KMAP,
+	NONCOHERENT,
+	NONCONTIG,
+	RESOURCE,
+	NUM_ROWS,
+};
+
+static const enum drm_gem_bo_kind row_kind[NUM_ROWS] = {
+	[STREAMING] = DRM_GEM_BO_STREAMING,
+	[IMPORTED] = DRM_GEM_BO_IMPORTED,
+	[COHERENT] = DRM_GEM_BO_COHERENT,
+	[NO_KMAP] = DRM_GEM_BO_COHERENT,
+	[NONCOHERENT] = DRM_GEM_BO_NONCOHERENT,
+	[NONCONTIG] = DRM_GEM_BO_NONCOHERENT,
+	[RESOURCE] = DRM_GEM_BO_RESOURCE,
+};
+
+static const char * const row_name[NUM_ROWS] = {
+	[STREAMING] = "streaming",
+	[IMPORTED] = "imported",
+	[COHERENT] = "coherent",
+	[NO_KMAP] = "no-kmap",
+	[NONCOHERENT] = "noncoherent",
+	[NONCONTIG] = "noncontig",
+	[RESOURCE] = "resource",
+};
+
+struct kind_bo {
+	struct drm_gem_object base;
+	struct drm_gem_bo_backing backing;
+	enum kind_row row;
+};
+
+/* Devices that are the same but for what a case changes about one of them. */
+struct kind_ctx {
+	const char *name;
+	struct drm_device *drm;
+	struct drm_device *drm_other;
+	struct device *dev;
+	struct device *other;
+	/* Errors to be expected: how @other reaches memory that @dev allocated. */
+	int reach[NUM_ROWS];
+	/* How @dev reaches a resource, and whether it has coherent memory at all. */
+	int own_resource;
+	int own_coherent;
+};
+
+/*
+ * Objects
+ */
+
+static struct kind_bo *to_kind_bo(struct drm_gem_object *obj)
+{
+	return container_of(obj, struct kind_bo, base);
+}
+
+static void kind_bo_free(struct drm_gem_object *obj)
+{
+	struct kind_bo *bo = to_kind_bo(obj);
+
+	/* A case that was aborted left with its lock. Better leak than hang. */
+	if (!dma_resv_trylock(obj->resv))
+		return;
+	drm_gem_bo_backing_fini(&bo->backing);
+	dma_resv_unlock(obj->resv);
+	if (obj->import_attach)
+		drm_prime_gem_destroy(obj, NULL);
+	drm_gem_object_release(obj);
+	kfree(bo);
+}
+
+static int kind_bo_mmap(struct drm_gem_object *obj, struct vm_area_struct *vma)
+{
+	int ret = drm_gem_bo_backing_mmap(obj->backing, vma);
+
+	/* The exporter's object is what the mapping holds from now on. */
+	if (!ret && obj->import_attach)
+		drm_gem_object_put(obj);
+
+	return ret;
+}
+
+static vm_fault_t kind_bo_fault(struct vm_fault *vmf)
+{
+	struct drm_gem_object *obj = vmf->vma->vm_private_data;
+	vm_fault_t ret;
+
+	dma_resv_lock(obj->resv, NULL);
+	ret = drm_gem_bo_backing_fault(obj->backing, vmf, 0);
+	dma_resv_unlock(obj->resv);
+
+	return ret;
+}
+
+static vm_fault_t kind_bo_mkwrite(struct vm_fault *vmf)
+{
+	struct drm_gem_object *obj = vmf->vma->vm_private_data;
+	vm_fault_t ret;
+
+	dma_resv_lock(obj->resv, NULL);
+	ret = drm_gem_bo_backing_pfn_mkwrite(obj->backing, vmf);
+	dma_resv_unlock(obj->resv);
+
+	return ret;
+}
+
+static int kind_bo_vmap(struct drm_gem_object *obj, struct iosys_map *map)
+{
+	return drm_gem_bo_backing_vmap(obj->backing, 0, obj->size, map);
+}
+
+static void kind_bo_vunmap(struct drm_gem_object *obj, struct iosys_map *map)
+{
+	drm_gem_bo_backing_vunmap(obj->backing, map);
+}
+
+static const struct vm_operations_struct kind_vm_ops = {
+	.open = drm_gem_vm_open,
+	.close = drm_gem_vm_close,
+	.fault = kind_bo_fault,
+	.pfn_mkwrite = kind_bo_mkwrite,
+};
+
+/* No get_sg_table: the list is all that PRIME needs. */
+static const struct drm_gem_object_funcs kind_bo_funcs = {
+	.free = kind_bo_free,
+	.mmap = kind_bo_mmap,
+	.vmap = kind_bo_vmap,
+	.vunmap = kind_bo_vunmap,
+	.vm_ops = &kind_vm_ops,
+};
+
+KUNIT_DEFINE_ACTION_WRAPPER(kind_bo_put, drm_gem_object_put, struct drm_gem_object *);
+
+static struct kind_bo *kind_bo_create(struct kunit *test, struct drm_device *drm,
+				      enum kind_row row)
+{
+	struct kind_bo *bo = kzalloc_obj(*bo);
+
+	KUNIT_ASSERT_NOT_NULL(test, bo);
+	bo->base.funcs = &kind_bo_funcs;
+	bo->row = row;
+	if (row == STREAMING)
+		KUNIT_ASSERT_EQ(test, drm_gem_object_init(drm, &bo->base, KIND_SIZE), 0);
+	else
+		drm_gem_private_object_init(drm, &bo->base, KIND_SIZE);
+	KUNIT_ASSERT_EQ(test, drm_gem_bo_backing_init(&bo->backing, &bo->base,
+						      row_kind[row]), 0);
+	KUNIT_ASSERT_EQ(test, kunit_add_action_or_reset(test, kind_bo_put, &bo->base), 0);
+	KUNIT_ASSERT_EQ(test, drm_gem_create_mmap_offset(&bo->base), 0);
+
+	return bo;
+}
+
+static int kind_alloc(struct drm_gem_bo_backing *b, enum kind_row row)
+{
+	switch (row) {
+	case STREAMING:
+		return drm_gem_bo_backing_populate(b, 0, KIND_PAGES);
+	case IMPORTED:
+		return drm_gem_bo_backing_map(b, 0, KIND_PAGES);
+	case COHERENT:
+		return drm_gem_bo_backing_alloc_coherent(b, GFP_KERNEL | __GFP_NOWARN,
+							 DMA_ATTR_WRITE_COMBINE);
+	case NO_KMAP:
+		return drm_gem_bo_backing_alloc_coherent(b, GFP_KERNEL | __GFP_NOWARN,
+							 DMA_ATTR_NO_KERNEL_MAPPING);
+	case NONCOHERENT:
+		return drm_gem_bo_backing_alloc_noncoherent(b, GFP_KERNEL | __GFP_NOWARN);
+	case NONCONTIG:
+		return drm_gem_bo_backing_alloc_noncontiguous(b, GFP_KERNEL | __GFP_NOWARN,
+							      DMA_ATTR_ALLOC_SINGLE_PAGES);
+	default:
+		return drm_gem_bo_backing_set_resource(b, KIND_PHYS, NULL);
+	}
+}
+
+static int kind_alloc_locked(struct kind_bo *bo, enum kind_row row)
+{
+	int ret;
+
+	dma_resv_lock(bo->base.resv, NULL);
+	ret = kind_alloc(&bo->backing, row);
+	dma_resv_unlock(bo->base.resv);
+
+	return ret;
+}
+
+static int kind_map_locked(struct kind_bo *bo)
+{
+	int ret;
+
+	dma_resv_lock(bo->base.resv, NULL);
+	ret = drm_gem_bo_backing_map(&bo->backing, 0, KIND_PAGES);
+	dma_resv_unlock(bo->base.resv);
+
+	return ret;
+}
+
+/* Takes over the reference, as an import of a driver does it. */
+static struct kind_bo *kind_import(struct kunit *test, struct drm_device *drm,
+				   struct dma_buf *dma_buf)
+{
+	struct kind_bo *bo = kind_bo_create(test, drm, IMPORTED);
+	struct dma_buf_attachment *attach;
+
+	attach = dma_buf_attach(dma_buf, drm_dev_dma_dev(drm));
+	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, attach);
+	bo->base.import_attach = attach;
+	bo->base.resv = dma_buf->resv;
+
+	return bo;
+}
+
+static struct dma_buf *kind_export(struct kunit *test, struct kind_bo *bo)
+{
+	struct dma_buf *dma_buf = drm_gem_prime_export(&bo->base, O_RDWR);
+
+	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, dma_buf);
+
+	return dma_buf;
+}
+
+/* With nothing in it; what is imported comes from the other device. */
+static struct kind_bo *kind_bo_new(struct kunit *test, enum kind_row row)
+{
+	struct kind_ctx *ctx = test->priv;
+	struct kind_bo *exporter;
+
+	if (row != IMPORTED)
+		return kind_bo_create(test, ctx->drm, row);
+
+	exporter = kind_bo_create(test, ctx->drm_other, STREAMING);
+	KUNIT_ASSERT_EQ(test, kind_alloc_locked(exporter, STREAMING), 0);
+
+	return kind_import(test, ctx->drm, kind_export(test, exporter));
+}
+
+/* Gone at the next opportunity, which is not the end of this function. */
+static void kind_unexport(struct dma_buf *dma_buf)
+{
+	dma_buf_put(dma_buf);
+	flush_delayed_fput();
+}
+
+/*
+ * What is behind the address of the resource: on UML, memory that can be had by
+ * ioremap() only, elsewhere nothing
+ */
+
+#if defined(CONFIG_INDIRECT_IOMEM) && IS_BUILTIN(CONFIG_DRM_KUNIT_TEST)
+#define HAVE_RESOURCE	true
+
+static u8 resource_bytes[KIND_SIZE];
+
+static unsigned long resource_read(void *priv, unsigned int offset, int size)
+{
+	unsigned long value = 0;
+
+	memcpy(&value, resource_bytes + offset, size);
+
+	return value;
+}
+
+static void resource_write(void *priv, unsigned int offset, int size, unsigned long value)
+{
+	memcpy(resource_bytes + offset, &value, size);
+}
+
+static const struct logic_iomem_ops resource_ops = {
+	.read = resource_read,
+	.write = resource_write,
+};
+
+static long resource_map(unsigned long offset, size_t size, const struct logic_iomem_ops **ops,
+			 void **priv)
+{
+	*ops = &resource_ops;
+
+	return offset;
+}
+
+static const struct logic_iomem_region_ops resource_region_ops = {
+	.map = resource_map,
+};
+
+static struct resource resource_region = {
+	.name = "drm_gem_bo_backing_kinds",
+	.start = KIND_PHYS,
+	.end = KIND_PHYS + KIND_SIZE - 1,
+	.flags = IORESOURCE_MEM,
+};
+
+/* Once for all suites, it cannot be taken back. */
+static int kind_suite_init(struct kunit_suite *suite)
+{
+	if (resource_region.parent)
+		return 0;
+
+	return logic_iomem_add_region(&resource_region, &resource_region_ops);
+}
+#else
+#define HAVE_RESOURCE	false
+
+static int kind_suite_init(struct kunit_suite *suite)
+{
+	return 0;
+}
+#endif
+
+/*
+ * Operations; those with a lock of their own are called without
+ */
+
+static int op_alloc(struct kunit *test, struct kind_bo *bo)
+{
+	return kind_alloc(&bo->backing, bo->row);
+}
+
+static int op_alloc_again(struct kunit *test, struct kind_bo *bo)
+{
+	switch (row_kind[bo->row]) {
+	case DRM_GEM_BO_NONCOHERENT:
+		return kind_alloc(&bo->backing, NONCONTIG);
+	case DRM_GEM_BO_RESOURCE:
+		return kind_alloc(&bo->backing, RESOURCE);
+	default:
+		return kind_alloc(&bo->backing, COHERENT);
+	}
+}
+
+static int op_alloc_other(struct kunit *test, struct kind_bo *bo)
+{
+	return kind_alloc(&bo->backing, row_kind[bo->row] == DRM_GEM_BO_COHERENT ?
+			  RESOURCE : COHERENT);
+}
+
+static int op_populate(struct kunit *test, struct kind_bo *bo)
+{
+	return drm_gem_bo_backing_populate(&bo->backing, 0, KIND_PAGES);
+}
+
+static int op_map(struct kunit *test, struct kind_bo *bo)
+{
+	return drm_gem_bo_backing_map(&bo->backing, 0, KIND_PAGES);
+}
+
+static int op_dma_addr(struct kunit *test, struct kind_bo *bo)
+{
+	dma_addr_t first, last;
+	int ret;
+
+	ret = drm_gem_bo_backing_dma_addr(&bo->backing, 0, &first);
+	if (ret)
+		return ret;
+	KUNIT_EXPECT_EQ(test, drm_gem_bo_backing_dma_addr(&bo->backing, KIND_SIZE - 1, &last), 0);
+	KUNIT_EXPECT_EQ(test, drm_gem_bo_backing_dma_addr(&bo->backing, KIND_SIZE, &last),
+			-EINVAL);
+
+	return 0;
+}
+
+static int op_dma_cursor(struct kunit *test, struct kind_bo *bo)
+{
+	struct drm_gem_bo_cursor cur;
+	u64 size = 0;
+	int ret;
+
+	ret = drm_gem_bo_dma_begin(&cur, &bo->backing, 1, KIND_SIZE - 1);
+	if (ret)
+		return ret;
+	while (drm_gem_bo_dma_next(&cur))
+		size += cur.size;
+	KUNIT_EXPECT_EQ(test, size, KIND_SIZE - 1);
+
+	return 0;
+}
+
+/* The DMA API gives one range, and so is a resource. */
+static int op_contiguous(struct kunit *test, struct kind_bo *bo)
+{
+	dma_addr_t dma_addr;
+	u64 size;
+
+	size = drm_gem_bo_backing_contiguous_dma(&bo->backing, &dma_addr);
+	if (!size)
+		return -ENXIO;
+	if (bo->row != STREAMING && bo->row != IMPORTED)
+		KUNIT_EXPECT_EQ(test, size, KIND_SIZE);
+
+	return 0;
+}
+
+static int op_page(struct kunit *test, struct kind_bo *bo)
+{
+	return drm_gem_bo_backing_page(&bo->backing, 1) ? 0 : -ENOENT;
+}
+
+static int op_page_cursor(struct kunit *test, struct kind_bo *bo)
+{
+	struct drm_gem_bo_cursor cur;
+	u64 size = 0;
+	int ret;
+
+	ret = drm_gem_bo_page_begin(&cur, &bo->backing, 0, KIND_SIZE);
+	if (ret)
+		return ret;
+	while (drm_gem_bo_page_next(&cur))
+		size += cur.size;
+	KUNIT_EXPECT_EQ(test, size, KIND_SIZE);
+
+	return 0;
+}
+
+static int op_sync_for_cpu(struct kunit *test, struct kind_bo *bo)
+{
+	return drm_gem_bo_backing_sync_for_cpu(&bo->backing, 100, KIND_SIZE - 200,
+					       DMA_BIDIRECTIONAL);
+}
+
+static int op_sync_for_device(struct kunit *test, struct kind_bo *bo)
+{
+	return drm_gem_bo_backing_sync_for_device(&bo->backing, 100, KIND_SIZE - 200,
+						  DMA_BIDIRECTIONAL);
+}
+
+static int op_begin(struct kunit *test, struct kind_bo *bo)
+{
+	return drm_gem_bo_backing_begin_cpu_access(&bo->backing, DMA_BIDIRECTIONAL);
+}
+
+static int op_end(struct kunit *test, struct kind_bo *bo)
+{
+	return drm_gem_bo_backing_end_cpu_access(&bo->backing, DMA_BIDIRECTIONAL);
+}
+
+static int vmap_range(struct kunit *test, struct kind_bo *bo, u64 offset, u8 value)
+{
+	struct page *page = drm_gem_bo_backing_page(&bo->backing, 1);
+	struct iosys_map map;
+	int ret;
+
+	ret = drm_gem_bo_backing_vmap(&bo->backing, offset, KIND_SIZE - offset, &map);
+	if (ret)
+		return ret;
+	KUNIT_EXPECT_EQ(test, map.is_iomem, bo->row == RESOURCE);
+	iosys_map_memset(&map, 0, value, KIND_SIZE - offset);
+	KUNIT_EXPECT_EQ(test, iosys_map_rd(&map, KIND_SIZE - offset - 1, u8), value);
+	if (page)
+		KUNIT_EXPECT_EQ(test, *(u8 *)page_address(page), value);
+	drm_gem_bo_backing_vunmap(&bo->backing, &map);
+
+	return 0;
+}
+
+static int op_vmap(struct kunit *test, struct kind_bo *bo)
+{
+	return vmap_range(test, bo, 0, 0x5a);
+}
+
+static int op_vmap_part(struct kunit *test, struct kind_bo *bo)
+{
+	return vmap_range(test, bo, PAGE_SIZE, 0xa5);
+}
+
+static int op_vaddr(struct kunit *test, struct kind_bo *bo)
+{
+	u8 *vaddr = drm_gem_bo_backing_vaddr(&bo->backing);
+
+	if (!vaddr)
+		return -ENOENT;
+	/* What was written last, to the whole and to all but a page. */
+	KUNIT_EXPECT_EQ(test, vaddr[0], 0x5a);
+	KUNIT_EXPECT_EQ(test, vaddr[PAGE_SIZE], 0xa5);
+
+	return 0;
+}
+
+/* What a driver's file does, and user space with it. */
+static int kind_file_mmap(struct file *file, struct vm_area_struct *vma)
+{
+	struct kind_bo *bo = file->private_data;
+
+	vma->vm_pgoff += drm_vma_node_start(&bo->base.vma_node);
+
+	return drm_gem_mmap_obj(&bo->base, bo->base.size, vma);
+}
+
+static const struct file_operations kind_file_ops = {
+	.owner = THIS_MODULE,
+	.mmap = kind_file_mmap,
+};
+
+static struct file *kind_file(struct kunit *test, struct kind_bo *bo)
+{
+	struct file *file = anon_inode_create_getfile("kinds", &kind_file_ops, bo, O_RDWR, NULL);
+
+	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, file);
+
+	return file;
+}
+
+static void kind_file_put(struct file *file)
+{
+	fput(file);
+	flush_delayed_fput();
+}
+
+static unsigned long kind_vm_mmap(struct kunit *test, struct file *file, size_t size,
+				  unsigned long flags, u64 offset)
+{
+	KUNIT_ASSERT_EQ(test, kunit_attach_mm(), 0);
+
+	return vm_mmap(file, 0, size, PROT_READ | PROT_WRITE, flags, offset);
+}
+
+/* There is nothing behind the address of the resource that could be read. */
+static void resource_check_user(struct kunit *test, unsigned long addr, u32 index)
+{
+	struct follow_pfnmap_args args = { .address = addr };
+	bool unlocked = false;
+	int fault, follow;
+
+	mmap_read_lock(current->mm);
+	fault = fixup_user_fault(current->mm, addr, FAULT_FLAG_WRITE, &unlocked);
+	args.vma = vma_lookup(current->mm, addr);
+	follow = args.vma ? follow_pfnmap_start(&args) : -EFAULT;
+	if (!follow) {
+		KUNIT_EXPECT_EQ(test, args.pfn, PHYS_PFN(KIND_PHYS) + index);
+		KUNIT_EXPECT_TRUE(test, args.writable);
+		follow_pfnmap_end(&args);
+	}
+	mmap_read_unlock(current->mm);
+	KUNIT_EXPECT_EQ(test, fault, 0);
+	KUNIT_EXPECT_EQ(test, follow, 0);
+}
+
+/* A word in each page, written by user space, seen by the kernel. */
+static void kind_check_user(struct kunit *test, struct kind_bo *bo, unsigned long addr,
+			    u32 index, u32 num)
+{
+	struct iosys_map map;
+	u32 i, word;
+
+	if (bo->row == RESOURCE) {
+		for (i = 0; i < num; i++)
+			resource_check_user(test, addr + i * PAGE_SIZE, index + i);
+		return;
+	}
+
+	for (i = 0; i < num; i++) {
+		u32 __user *user = (u32 __user *)(addr + i * PAGE_SIZE);
+
+		KUNIT_EXPECT_EQ(test, put_user(0xb0b00000 + index + i, user), 0);
+		KUNIT_EXPECT_EQ(test, get_user(word, user), 0);
+		KUNIT_EXPECT_EQ(test, word, 0xb0b00000 + index + i);
+	}
+	if (drm_gem_vmap(&bo->base, &map))
+		return;
+	for (i = index; i < index + num; i++)
+		KUNIT_EXPECT_EQ(test, iosys_map_rd(&map, i * PAGE_SIZE, u32), 0xb0b00000 + i);
+	drm_gem_vunmap(&bo->base, &map);
+}
+
+static int user_map(struct kunit *test, struct kind_bo *bo, u32 index, u32 num,
+		    unsigned long flags)
+{
+	struct file *file = kind_file(test, bo);
+	size_t size = (size_t)num << PAGE_SHIFT;
+	unsigned long addr;
+
+	addr = kind_vm_mmap(test, file, size, flags, (u64)index << PAGE_SHIFT);
+	if (!IS_ERR_VALUE(addr)) {
+		kind_check_user(test, bo, addr, index, num);
+		KUNIT_EXPECT_EQ(test, vm_munmap(addr, size), 0);
+	}
+	kind_file_put(file);
+
+	return IS_ERR_VALUE(addr) ? (int)addr : 0;
+}
+
+static int op_mmap(struct kunit *test, struct kind_bo *bo)
+{
+	return user_map(test, bo, 0, KIND_PAGES, MAP_SHARED);
+}
+
+static int op_mmap_part(struct kunit *test, struct kind_bo *bo)
+{
+	return user_map(test, bo, 3, 5, MAP_SHARED);
+}
+
+static int op_mmap_private(struct kunit *test, struct kind_bo *bo)
+{
+	return user_map(test, bo, 0, KIND_PAGES, MAP_PRIVATE);
+}
+
+static int op_mmap_beyond(struct kunit *test, struct kind_bo *bo)
+{
+	return user_map(test, bo, 0, KIND_PAGES + 1, MAP_SHARED);
+}
+
+#ifdef CONFIG_IOMMU_API
+/* Counts. */
+static int count_map_pages(struct iommu_domain *domain, unsigned long iova, phys_addr_t paddr,
+			   size_t pgsize, size_t pgcount, int prot, gfp_t gfp, size_t *mapped)
+{
+	*mapped = pgsize * pgcount;
+	domain->geometry.aperture_start += *mapped;
+
+	return 0;
+}
+
+static int op_iommu_map(struct kunit *test, struct kind_bo *bo)
+{
+	static const struct iommu_domain_ops ops = { .map_pages = count_map_pages };
+	struct iommu_domain domain = {
+		.type = IOMMU_DOMAIN_UNMANAGED,
+		.ops = &ops,
+		.pgsize_bitmap = PAGE_SIZE,
+	};
+	ssize_t ret;
+
+	ret = drm_gem_bo_backing_iommu_map(&bo->backing, &domain, SZ_1G, IOMMU_READ);
+	if (ret < 0)
+		return ret;
+	KUNIT_EXPECT_EQ(test, ret, KIND_SIZE);
+	KUNIT_EXPECT_EQ(test, domain.geometry.aperture_start, KIND_SIZE);
+
+	return 0;
+}
+#else
+static int op_iommu_map(struct kunit *test, struct kind_bo *bo)
+{
+	struct iommu_domain *domain = NULL;
+
+	return min(drm_gem_bo_backing_iommu_map(&bo->backing, domain, SZ_1G, IOMMU_READ), 0);
+}
+#endif
+
+static int op_sg_table(struct kunit *test, struct kind_bo *bo)
+{
+	struct sg_table *sgt = drm_gem_bo_backing_get_sg_table(&bo->backing);
+
+	if (IS_ERR(sgt))
+		return PTR_ERR(sgt);
+	sg_free_table(sgt);
+	kfree(sgt);
+
+	return 0;
+}
+
+static void kind_check_table(struct kunit *test, struct kind_bo *bo, struct sg_table *sgt)
+{
+	bool pages = drm_gem_bo_backing_page(&bo->backing, 0);
+	struct scatterlist *sg;
+	u64 size = 0;
+	u32 i;
+
+	for_each_sgtable_dma_sg(sgt, sg, i)
+		size += sg_dma_len(sg);
+	KUNIT_EXPECT_EQ(test, size, KIND_SIZE);
+	if (IS_ENABLED(CONFIG_DMABUF_DEBUG))
+		return;
+	if (pages)
+		KUNIT_EXPECT_LE(test, sgt->nents, sgt->orig_nents);
+	else
+		KUNIT_EXPECT_EQ(test, sgt->orig_nents, 0);
+	for_each_sgtable_sg(sgt, sg, i)
+		KUNIT_EXPECT_NOT_NULL(test, sg_page(sg));
+}
+
+/* An importer that has no list. */
+static int export_table(struct kunit *test, struct kind_bo *bo, bool p2p)
+{
+	const struct dma_buf_attach_ops ops = { .allow_peer2peer = p2p };
+	struct dma_buf *dma_buf = kind_export(test, bo);
+	struct dma_buf_attachment *attach;
+	struct kind_ctx *ctx = test->priv;
+	struct sg_table *sgt;
+
+	attach = dma_buf_dynamic_attach(dma_buf, ctx->other, &ops, NULL);
+	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, attach);
+	sgt = dma_buf_map_attachment_unlocked(attach, DMA_BIDIRECTIONAL);
+	if (!IS_ERR(sgt)) {
+		kind_check_table(test, bo, sgt);
+		KUNIT_EXPECT_FALSE(test, list_empty(&bo->backing.peers));
+		dma_buf_unmap_attachment_unlocked(attach, sgt, DMA_BIDIRECTIONAL);
+	}
+	KUNIT_EXPECT_TRUE(test, list_empty(&bo->backing.peers));
+	dma_buf_detach(dma_buf, attach);
+	kind_unexport(dma_buf);
+
+	return PTR_ERR_OR_ZERO(sgt);
+}
+
+static int op_export_table(struct kunit *test, struct kind_bo *bo)
+{
+	return export_table(test, bo, false);
+}
+
+static int op_export_p2p(struct kunit *test, struct kind_bo *bo)
+{
+	return export_table(test, bo, true);
+}
+
+/* An importer that has one. */
+static int op_export_list(struct kunit *test, struct kind_bo *bo)
+{
+	struct kind_ctx *ctx = test->priv;
+	struct kind_bo *importer = kind_import(test, ctx->drm_other, kind_export(test, bo));
+	int ret;
+
+	ret = kind_map_locked(importer);
+	if (!ret) {
+		KUNIT_EXPECT_FALSE(test, list_empty(&bo->backing.peers));
+		KUNIT_EXPECT_NULL(test, drm_gem_bo_backing_page(&importer->backing, 0));
+		KUNIT_EXPECT_EQ(test, op_dma_cursor(test, importer), 0);
+	}
+	kunit_release_action(test, kind_bo_put, &importer->base);
+	flush_delayed_fput();
+	KUNIT_EXPECT_TRUE(test, list_empty(&bo->backing.peers));
+
+	return ret;
+}
+
+/* An importer that does no DMA attaches, and uses the exporter's kernel address. */
+static int op_export_cpu(struct kunit *test, struct kind_bo *bo)
+{
+	struct dma_buf *dma_buf = kind_export(test, bo);
+	struct kind_ctx *ctx = test->priv;
+	struct dma_buf_attachment *attach;
+	struct iosys_map map;
+	int ret;
+
+	attach = dma_buf_attach(dma_buf, ctx->drm->dev);
+	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, attach);
+	ret = dma_buf_begin_cpu_access(dma_buf, DMA_FROM_DEVICE);
+	if (!ret) {
+		/* The core warns of any error, once. */
+		kunit_warning_suppress(test) {
+			ret = dma_buf_vmap_unlocked(dma_buf, &map);
+		}
+		if (!ret)
+			dma_buf_vunmap_unlocked(dma_buf, &map);
+		KUNIT_EXPECT_EQ(test, dma_buf_end_cpu_access(dma_buf, DMA_FROM_DEVICE), 0);
+	}
+	dma_buf_detach(dma_buf, attach);
+	kind_unexport(dma_buf);
+
+	return ret;
+}
+
+static int map_peer(struct kunit *test, struct kind_bo *bo, enum dma_data_direction dir)
+{
+	struct kind_ctx *ctx = test->priv;
+	struct drm_gem_bo_peer *peer;
+	dma_addr_t dma_addr;
+
+	peer = drm_gem_bo_backing_map_peer(&bo->backing, ctx->other, dir);
+	if (IS_ERR(peer))
+		return PTR_ERR(peer);
+	KUNIT_EXPECT_GE(test, drm_gem_bo_peer_contiguous_dma(peer, &dma_addr), PAGE_SIZE);
+
+	/* In any direction, however it is mapped. */
+	dma_resv_lock(bo->base.resv, NULL);
+	if (bo->row != IMPORTED) {
+		KUNIT_EXPECT_EQ(test, op_begin(test, bo), 0);
+		KUNIT_EXPECT_EQ(test, op_end(test, bo), 0);
+		KUNIT_EXPECT_LT(test, drm_gem_bo_backing_evict(&bo->backing), 0);
+		KUNIT_EXPECT_LT(test, drm_gem_bo_backing_free(&bo->backing), 0);
+	}
+	dma_resv_unlock(bo->base.resv);
+	drm_gem_bo_backing_unmap_peer(&bo->backing, peer);
+
+	return 0;
+}
+
+static int op_map_peer(struct kunit *test, struct kind_bo *bo)
+{
+	KUNIT_EXPECT_EQ(test, map_peer(test, bo, DMA_NONE), -EINVAL);
+
+	return map_peer(test, bo, DMA_BIDIRECTIONAL);
+}
+
+static int op_map_peer_read(struct kunit *test, struct kind_bo *bo)
+{
+	return map_peer(test, bo, DMA_TO_DEVICE);
+}
+
+/* What is allocated stays mapped. */
+static int op_unmap(struct kunit *test, struct kind_bo *bo)
+{
+	drm_gem_bo_backing_unmap(&bo->backing);
+
+	return drm_gem_bo_backing_is_mapped(&bo->backing) ? -EBUSY : 0;
+}
+
+static int op_evict(struct kunit *test, struct kind_bo *bo)
+{
+	return drm_gem_bo_backing_evict(&bo->backing);
+}
+
+static int op_free(struct kunit *test, struct kind_bo *bo)
+{
+	return drm_gem_bo_backing_free(&bo->backing);
+}
+
+/* Where the answer depends on the devices, too. */
+enum { ANY, OWN_DMA, OTHER };
+
+#define NO	(-EOPNOTSUPP)
+#define NX	(-ENXIO)
+#define EX	(-EEXIST)
+#define NE	(-ENOENT)
+#define IN	(-EINVAL)
+#define BU	(-EBUSY)
+#define IO	(IS_ENABLED(CONFIG_IOMMU_API) ? 0 : -ENODEV)
+
+/* In this order, on one object for each row. */
+static const struct {
+	const char *name;
+	int (*fn)(struct kunit *test, struct kind_bo *bo);
+	int where;
+	bool unlocked;
+	int ret[NUM_ROWS];
+} ops[] = {
+	{ "map nothing",     op_map,             ANY,     false, { NX,  0, NX, NX, NX, NX, NX } },
+	{ "free nothing",    op_free,            ANY,     false, { NO, NO,  0,  0,  0,  0,  0 } },
+	{ "get memory",      op_alloc,           ANY,     false, {  0,  0,  0,  0,  0,  0,  0 } },
+	{ "again",           op_alloc_again,     ANY,     false, { NO, NO, EX, EX, EX, EX, EX } },
+	{ "as another kind", op_alloc_other,     ANY,     false, { NO, NO, NO, NO, NO, NO, NO } },
+	{ "populate",        op_populate,        ANY,     false, {  0, NO, NO, NO, NO, NO, NO } },
+	{ "map",             op_map,             OWN_DMA, false, {  0,  0,  0,  0,  0,  0,  0 } },
+	{ "map again",       op_map,             OWN_DMA, false, {  0,  0,  0,  0,  0,  0,  0 } },
+	{ "dma_addr",        op_dma_addr,        OWN_DMA, false, {  0,  0,  0,  0,  0,  0,  0 } },
+	{ "dma cursor",      op_dma_cursor,      OWN_DMA, false, {  0,  0,  0,  0,  0,  0,  0 } },
+	{ "contiguous_dma",  op_contiguous,      OWN_DMA, false, {  0,  0,  0,  0,  0,  0,  0 } },
+	{ "page",            op_page,            ANY,     false, {  0, NE, NE, NE,  0,  0, NE } },
+	{ "page cursor",     op_page_cursor,     ANY,     false, {  0, NO, NO, NO,  0,  0, NO } },
+	{ "sync_for_cpu",    op_sync_for_cpu,    ANY,     false, {  0, NO, NO, NO,  0,  0, NO } },
+	{ "sync_for_device", op_sync_for_device, ANY,     false, {  0, NO, NO, NO,  0,  0, NO } },
+	{ "begin access",    op_begin,           ANY,     false, {  0, NO,  0,  0,  0,  0,  0 } },
+	{ "end access",      op_end,             ANY,     false, {  0, NO,  0,  0,  0,  0,  0 } },
+	{ "vmap",            op_vmap,            ANY,     false, {  0,  0,  0, NO,  0,  0,  0 } },
+	{ "vmap a part",     op_vmap_part,       ANY,     false, {  0, NO,  0, NO,  0,  0,  0 } },
+	{ "vaddr",           op_vaddr,           ANY,     false, { NE, NE,  0, NE,  0,  0, NE } },
+	{ "mmap, fault",     op_mmap,            ANY,     true,  {  0,  0,  0,  0,  0,  0,  0 } },
+	{ "mmap a part",     op_mmap_part,       ANY,     true,  {  0,  0,  0,  0,  0,  0,  0 } },
+	{ "mmap private",    op_mmap_private,    ANY,     true,  { IN, IN, IN, IN, IN, IN, IN } },
+	{ "mmap too much",   op_mmap_beyond,     ANY,     true,  { IN, IN, IN, IN, IN, IN, IN } },
+	{ "iommu_map",       op_iommu_map,       ANY,     false, { IO, NO, NO, NO, IO, IO, NO } },
+	{ "get_sg_table",    op_sg_table,        ANY,     false, {  0, NO, NO, NO, NO, NO, NO } },
+	{ "to a table",      op_export_table,    OTHER,   true,  {  0, NO,  0,  0,  0,  0, NO } },
+	{ "to a table, p2p", op_export_p2p,      OTHER,   true,  {  0, NO,  0,  0,  0,  0,  0 } },
+	{ "to a list",       op_export_list,     OTHER,   true,  {  0, NO,  0,  0,  0,  0,  0 } },
+	{ "to a CPU",        op_export_cpu,      ANY,     true,  {  0, NO,  0, NO,  0,  0,  0 } },
+	{ "map_peer",        op_map_peer,        OTHER,   true,  {  0,  0,  0,  0,  0,  0,  0 } },
+	{ "map_peer, reads", op_map_peer_read,   OTHER,   true,  {  0,  0,  0,  0,  0,  0,  0 } },
+	{ "unmap",           op_unmap,           ANY,     false, {  0,  0, BU, BU, BU, BU,  0 } },
+	{ "evict",           op_evict,           ANY,     false, {  0, NO, NO, NO, NO, NO, NO } },
+	{ "free",            op_free,            ANY,     false, { NO, NO,  0,  0,  0,  0,  0 } },
+	{ "map after that",  op_map,             ANY,     false, { NX,  0, NX, NX, NX, NX, NX } },
+};
+
+static int op_expected(const struct kind_ctx *ctx, int op, enum kind_row row)
+{
+	int ret = ops[op].ret[row];
+
+	if (ret)
+		return ret;
+	if (ops[op].fn == op_alloc && row_kind[row] == DRM_GEM_BO_COHERENT)
+		return ctx->own_coherent;
+	if (ops[op].where == OWN_DMA && row == RESOURCE && ctx->own_resource)
+		return ops[op].fn == op_map ? ctx->own_resource : -ENXIO;
+
+	return ops[op].where == OTHER ? ctx->reach[row] : 0;
+}
+
+/* What cannot be asked here: there is nothing behind the address. */
+static bool op_left_out(int op, enum kind_row row)
+{
+	return row == RESOURCE && !HAVE_RESOURCE &&
+	       (ops[op].fn == op_vmap || ops[op].fn == op_vmap_part ||
+		ops[op].fn == op_export_cpu);
+}
+
+static int op_run_locked(struct kunit *test, int op, struct kind_bo *bo)
+{
+	int ret;
+
+	if (ops[op].unlocked)
+		return ops[op].fn(test, bo);
+
+	dma_resv_lock(bo->base.resv, NULL);
+	ret = ops[op].fn(test, bo);
+	dma_resv_unlock(bo->base.resv);
+
+	return ret;
+}
+
+static int op_run(struct kunit *test, int op, struct kind_bo *bo)
+{
+	struct kind_ctx *ctx = test->priv;
+	int ret = 0;
+
+	/* The DMA API warns of what is out of reach, but not of anything else. */
+	if (ctx->other->bus_dma_limit && ops[op].where == OTHER) {
+		kunit_warning_suppress(test) {
+			ret = op_run_locked(test, op, bo);
+		}
+	} else {
+		ret = op_run_locked(test, op, bo);
+	}
+	KUNIT_EXPECT_EQ_MSG(test, ret, op_expected(test->priv, op, bo->row), "%s, %s",
+			    ops[op].name, row_name[bo->row]);
+
+	return ret;
+}
+
+static void matrix_line(struct kunit *test, int op, struct kind_bo **bo)
+{
+	char line[128];
+	int row, n;
+
+	n = scnprintf(line, sizeof(line), "%-16s", ops[op].name);
+	for (row = 0; row < NUM_ROWS; row++) {
+		int ret = 0;
+
+		if (bo[row] && !op_left_out(op, row)) {
+			ret = op_run(test, op, bo[row]);
+			if (ret)
+				n += scnprintf(line + n, sizeof(line) - n, " %-12pe",
+					       ERR_PTR(ret));
+			else
+				n += scnprintf(line + n, sizeof(line) - n, " %-12s", "works");
+			/* Without memory nothing is left to be asked. */
+			if (ret && ops[op].fn == op_alloc)
+				bo[row] = NULL;
+			continue;
+		}
+		n += scnprintf(line + n, sizeof(line) - n, " %-12s", "-");
+	}
+	kunit_info(test, "%s", line);
+}
+
+static void test_matrix(struct kunit *test)
+{
+	struct kind_ctx *ctx = test->priv;
+	struct kind_bo *bo[NUM_ROWS];
+	char line[128];
+	int i, n;
+
+	n = scnprintf(line, sizeof(line), "%-16s", ctx->name);
+	for (i = 0; i < NUM_ROWS; i++) {
+		bo[i] = kind_bo_new(test, i);
+		n += scnprintf(line + n, sizeof(line) - n, " %-12s", row_name[i]);
+	}
+	kunit_info(test, "%s", line);
+	for (i = 0; i < ARRAY_SIZE(ops); i++)
+		matrix_line(test, i, bo);
+}
+
+/*
+ * What is refused
+ */
+
+static void test_resource_refused(struct kunit *test)
+{
+	struct kind_ctx *ctx = test->priv;
+	struct kind_bo *bo = kind_bo_new(test, RESOURCE);
+	struct drm_gem_bo_backing *b = &bo->backing;
+
+	dma_resv_lock(bo->base.resv, NULL);
+	KUNIT_EXPECT_EQ(test, drm_gem_bo_backing_set_resource(b, KIND_PHYS + 1, NULL), -EINVAL);
+	KUNIT_EXPECT_EQ(test, drm_gem_bo_backing_set_resource(b, -(phys_addr_t)PAGE_SIZE, NULL),
+			-EINVAL);
+	KUNIT_EXPECT_EQ(test, drm_gem_bo_backing_set_resource(b, KIND_PHYS, NULL), 0);
+
+	/* The last byte is beyond what the device reaches. */
+	ctx->dev->bus_dma_limit = KIND_PHYS + KIND_SIZE - 2;
+	kunit_warning_suppress(test) {
+		KUNIT_EXPECT_EQ(test, drm_gem_bo_backing_map(b, 0, KIND_PAGES), -EIO);
+	}
+	ctx->dev->bus_dma_limit = 0;
+	KUNIT_EXPECT_EQ(test, drm_gem_bo_backing_mapped_size(b), 0);
+	KUNIT_EXPECT_EQ(test, drm_gem_bo_backing_map(b, 0, KIND_PAGES), ctx->own_resource);
+	dma_resv_unlock(bo->base.resv);
+}
+
+/* A PCI device, and nobody who knows the route to it. */
+static void test_no_route(struct kunit *test)
+{
+#ifdef CONFIG_PCI
+	struct device *pci = kunit_kzalloc(test, sizeof(*pci), GFP_KERNEL);
+	struct kind_bo *bo = kind_bo_new(test, RESOURCE);
+	u64 mask = DMA_BIT_MASK(64);
+
+	KUNIT_ASSERT_NOT_NULL(test, pci);
+	pci->bus = &pci_bus_type;
+	pci->dma_mask = &mask;
+	KUNIT_EXPECT_EQ(test, kind_alloc_locked(bo, RESOURCE), 0);
+	KUNIT_EXPECT_EQ(test, -EREMOTEIO,
+			PTR_ERR(drm_gem_bo_backing_map_peer(&bo->backing, pci,
+							    DMA_BIDIRECTIONAL)));
+	KUNIT_EXPECT_TRUE(test, list_empty(&bo->backing.peers));
+#else
+	kunit_skip(test, "CONFIG_PCI is off");
+#endif
+}
+
+static void test_no_dma_mask(struct kunit *test)
+{
+	struct kind_ctx *ctx = test->priv;
+	u64 *mask = ctx->dev->dma_mask;
+	struct kind_bo *bo[NUM_ROWS];
+	int row;
+
+	for (row = 0; row < NUM_ROWS; row++)
+		bo[row] = kind_bo_new(test, row);
+
+	ctx->dev->dma_mask = NULL;
+	for (row = COHERENT; row < RESOURCE; row++)
+		KUNIT_EXPECT_EQ(test, kind_alloc_locked(bo[row], row), -ENODEV);
+	KUNIT_EXPECT_EQ(test, kind_alloc_locked(bo[RESOURCE], RESOURCE), 0);
+	KUNIT_EXPECT_EQ(test, kind_map_locked(bo[RESOURCE]), -ENODEV);
+	KUNIT_EXPECT_EQ(test, kind_map_locked(bo[IMPORTED]), -ENODEV);
+	ctx->dev->dma_mask = mask;
+
+	mask = ctx->other->dma_mask;
+	ctx->other->dma_mask = NULL;
+	for (row = 0; row < NUM_ROWS; row++) {
+		kind_alloc_locked(bo[row], row);
+		KUNIT_EXPECT_EQ(test, map_peer(test, bo[row], DMA_BIDIRECTIONAL), -ENODEV);
+	}
+	ctx->other->dma_mask = mask;
+}
+
+/* No memory is where the device reaches it. */
+static void test_alloc_unreachable(struct kunit *test)
+{
+	struct kind_ctx *ctx = test->priv;
+	int row;
+
+	for (row = COHERENT; row < RESOURCE; row++) {
+		struct kind_bo *bo = kind_bo_new(test, row);
+
+		ctx->dev->bus_dma_limit = 1;
+		kunit_warning_suppress(test) {
+			KUNIT_EXPECT_EQ(test, kind_alloc_locked(bo, row), -ENOMEM);
+		}
+		ctx->dev->bus_dma_limit = 0;
+		KUNIT_EXPECT_EQ(test, drm_gem_bo_backing_resident_size(&bo->backing), 0);
+		KUNIT_EXPECT_NULL(test, drm_gem_bo_backing_vaddr(&bo->backing));
+	}
+}
+
+/* Before there is memory nothing works, and nothing breaks. */
+static void test_empty(struct kunit *test)
+{
+	int row;
+
+	for (row = COHERENT; row < NUM_ROWS; row++) {
+		struct kind_bo *bo = kind_bo_new(test, row);
+		int vmap;
+
+		KUNIT_EXPECT_EQ(test, kind_map_locked(bo), -ENXIO);
+		dma_resv_lock(bo->base.resv, NULL);
+		vmap = op_vmap(test, bo);
+		dma_resv_unlock(bo->base.resv);
+		KUNIT_EXPECT_EQ(test, vmap, -ENXIO);
+		KUNIT_EXPECT_NULL(test, drm_gem_bo_backing_vaddr(&bo->backing));
+		KUNIT_EXPECT_EQ(test, op_mmap(test, bo), -ENXIO);
+		KUNIT_EXPECT_EQ(test, op_map_peer(test, bo), -ENXIO);
+	}
+}
+
+/* Some platforms have no coherent memory for devices that do not snoop. */
+static bool kind_has_memory(struct kunit *test, enum kind_row row)
+{
+	struct kind_ctx *ctx = test->priv;
+
+	return row_kind[row] != DRM_GEM_BO_COHERENT || !ctx->own_coherent;
+}
+
+/* A purge under the eyes of user space. */
+static void free_while_mmapped(struct kunit *test, enum kind_row row)
+{
+	struct kind_bo *bo = kind_bo_new(test, row);
+	struct file *file = kind_file(test, bo);
+	unsigned long addr;
+	int ret;
+
+	KUNIT_EXPECT_EQ(test, kind_alloc_locked(bo, row), 0);
+	addr = kind_vm_mmap(test, file, KIND_SIZE, MAP_SHARED, 0);
+	KUNIT_ASSERT_FALSE(test, IS_ERR_VALUE(addr));
+	kind_check_user(test, bo, addr, 0, KIND_PAGES);
+
+	drm_vma_node_unmap(&bo->base.vma_node, file->f_mapping);
+	dma_resv_lock(bo->base.resv, NULL);
+	ret = drm_gem_bo_backing_free(&bo->backing);
+	dma_resv_unlock(bo->base.resv);
+	KUNIT_EXPECT_EQ(test, ret, 0);
+	KUNIT_EXPECT_EQ(test, clear_user((void __user *)addr, 4), 4);
+
+	KUNIT_EXPECT_EQ(test, vm_munmap(addr, KIND_SIZE), 0);
+	kind_file_put(file);
+}
+
+static void test_free_while_mmapped(struct kunit *test)
+{
+	int row;
+
+	for (row = COHERENT; row < NUM_ROWS; row++)
+		if (kind_has_memory(test, row))
+			free_while_mmapped(test, row);
+}
+
+/* An exporter that went away leaves its importers with what they have. */
+static void test_export_outlives(struct kunit *test)
+{
+	struct kind_ctx *ctx = test->priv;
+	int row;
+
+	for (row = COHERENT; row < NUM_ROWS; row++) {
+		struct kind_bo *bo = kind_bo_new(test, row);
+		struct kind_bo *importer;
+
+		if (!kind_has_memory(test, row))
+			continue;
+		KUNIT_EXPECT_EQ(test, kind_alloc_locked(bo, row), 0);
+		importer = kind_import(test, ctx->drm_other, kind_export(test, bo));
+		kunit_warning_suppress(test) {
+			KUNIT_EXPECT_EQ(test, kind_map_locked(importer), ctx->reach[row]);
+		}
+		kunit_release_action(test, kind_bo_put, &bo->base);
+		if (!ctx->reach[row])
+			KUNIT_EXPECT_EQ(test, op_dma_cursor(test, importer), 0);
+	}
+}
+
+/*
+ * What fails on the way
+ */
+
+#ifdef CONFIG_FAULT_INJECTION
+static bool can_fail_alloc(void)
+{
+	void *p;
+
+	current->fail_nth = 1;
+	p = kmalloc(64, GFP_KERNEL | __GFP_NOWARN);
+	current->fail_nth = 0;
+	kfree(p);
+
+	return !p;
+}
+
+/* The memory, and that for another device. */
+static int alloc_and_map_peer(struct kunit *test, struct kind_bo *bo)
+{
+	struct kind_ctx *ctx = test->priv;
+	struct drm_gem_bo_peer *peer;
+	int ret;
+
+	ret = kind_alloc_locked(bo, bo->row);
+	if (!ret)
+		ret = kind_map_locked(bo);
+	if (ret)
+		return ret;
+
+	peer = drm_gem_bo_backing_map_peer(&bo->backing, ctx->other, DMA_BIDIRECTIONAL);
+	if (IS_ERR(peer))
+		return PTR_ERR(peer);
+	drm_gem_bo_backing_unmap_peer(&bo->backing, peer);
+
+	return 0;
+}
+
+static void kind_give_back(struct kind_bo *bo)
+{
+	dma_resv_lock(bo->base.resv, NULL);
+	drm_gem_bo_backing_unmap(&bo->backing);
+	if (bo->row == STREAMING)
+		drm_gem_bo_backing_evict(&bo->backing);
+	else if (bo->row != IMPORTED)
+		drm_gem_bo_backing_free(&bo->backing);
+	dma_resv_unlock(bo->base.resv);
+}
+
+/* Every allocation in turn, until there is none left to fail. */
+static void kind_fail_all(struct kunit *test, struct kind_bo *bo)
+{
+	int n, ret, failed = 0;
+
+	for (n = 1; n < 10000; n++) {
+		bool done;
+
+		current->fail_nth = n;
+		ret = alloc_and_map_peer(test, bo);
+		done = current->fail_nth;
+		current->fail_nth = 0;
+		KUNIT_EXPECT_TRUE(test, list_empty(&bo->backing.peers));
+		kind_give_back(bo);
+		KUNIT_EXPECT_EQ(test, drm_gem_bo_backing_resident_size(&bo->backing), 0);
+		KUNIT_EXPECT_EQ(test, drm_gem_bo_backing_mapped_size(&bo->backing), 0);
+		if (done)
+			break;
+		if (ret) {
+			failed++;
+			KUNIT_EXPECT_EQ_MSG(test, ret, -ENOMEM, "%s, allocation %d",
+					    row_name[bo->row], n);
+		}
+	}
+	KUNIT_EXPECT_EQ(test, ret, 0);
+	KUNIT_EXPECT_GT(test, failed, 0);
+	kunit_info(test, "%-12s %d of %d allocations failed the call", row_name[bo->row],
+		   failed, n - 1);
+}
+
+static void test_alloc_undo(struct kunit *test)
+{
+	int row;
+
+	if (!can_fail_alloc())
+		kunit_skip(test, "failslab spares sleeping allocations, see ignore-gfp-wait");
+
+	for (row = 0; row < NUM_ROWS; row++)
+		kind_fail_all(test, kind_bo_new(test, row));
+}
+#else
+static void test_alloc_undo(struct kunit *test)
+{
+	kunit_skip(test, "CONFIG_FAULT_INJECTION is off");
+}
+#endif
+
+/*
+ * Devices
+ */
+
+static struct device *kind_device(struct kunit *test, const char *name, bool coherent, u64 mask)
+{
+	struct device *dev = kunit_device_register(test, name);
+
+	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, dev);
+	dev_assign_dma_coherent(dev, coherent);
+	if (dev_is_dma_coherent(dev) != coherent)
+		kunit_skip(test, "all devices are coherent on this platform");
+	KUNIT_ASSERT_EQ(test, dma_set_mask_and_coherent(dev, mask), 0);
+
+	return dev;
+}
+
+static const struct file_operations kind_drm_fops = {
+	.owner = THIS_MODULE,
+};
+
+static const struct drm_driver kind_driver = {
+	.driver_features = DRIVER_GEM,
+	.fops = &kind_drm_fops,
+};
+
+/* A device of its own, so that any device can be the one that does DMA. */
+static struct drm_device *kind_drm(struct kunit *test, const char *name, struct device *dma_dev)
+{
+	struct device *dev = kunit_device_register(test, name);
+	struct drm_device *drm;
+
+	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, dev);
+	drm = __drm_kunit_helper_alloc_drm_device_with_driver(test, dev, sizeof(*drm), 0,
+							      &kind_driver);
+	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, drm);
+	drm_dev_set_dma_dev(drm, dma_dev);
+
+	return drm;
+}
+
+static void kind_flush(void *data)
+{
+	flush_delayed_fput();
+}
+
+/* Does not allocate with the code that is tested. */
+static bool kind_has_coherent(struct device *dev)
+{
+	dma_addr_t dma_addr;
+	void *vaddr = dma_alloc_attrs(dev, PAGE_SIZE, &dma_addr, GFP_KERNEL | __GFP_NOWARN, 0);
+
+	if (vaddr)
+		dma_free_attrs(dev, PAGE_SIZE, vaddr, dma_addr, 0);
+
+	return vaddr;
+}
+
+/* Only a device that has to bounce has a largest mapping. */
+static bool kind_bounces(struct device *dev)
+{
+	return dma_max_mapping_size(dev) != SIZE_MAX;
+}
+
+static void kind_reach(struct kind_ctx *ctx, enum kind_row first, enum kind_row last, int ret)
+{
+	while (first <= last)
+		ctx->reach[first++] = ret;
+}
+
+static int kind_init_devices(struct kunit *test, const char *name, struct device *dev,
+			     struct device *other)
+{
+	struct kind_ctx *ctx = kunit_kzalloc(test, sizeof(*ctx), GFP_KERNEL);
+
+	KUNIT_ASSERT_NOT_NULL(test, ctx);
+	ctx->name = kind_bounces(other) ? "BOUNCES" : name;
+	ctx->dev = dev;
+	ctx->other = other;
+	ctx->drm = kind_drm(test, "kinds-drm", dev);
+	ctx->drm_other = kind_drm(test, "kinds-drm-other", other);
+	test->priv = ctx;
+
+	if (!kind_has_coherent(dev))
+		ctx->own_coherent = -ENOMEM;
+	if (kind_bounces(dev))
+		ctx->own_resource = -EIO;
+	if (kind_bounces(other))
+		kind_reach(ctx, COHERENT, RESOURCE, -EIO);
+	if (dev_is_dma_coherent(dev) && !dev_is_dma_coherent(other))
+		kind_reach(ctx, COHERENT, NO_KMAP, -EOPNOTSUPP);
+	/* Nobody provides the resource, so that nobody knows routes of PCI. */
+	if (dev_is_pci(dev) || dev_is_pci(other))
+		kind_reach(ctx, RESOURCE, RESOURCE, -EREMOTEIO);
+
+	/* Before the devices go: a dma-buf is released when its file is. */
+	return kunit_add_action_or_reset(test, kind_flush, NULL);
+}
+
+static int kind_init(struct kunit *test)
+{
+	struct device *dev = kind_device(test, "kinds-owner", true, DMA_BIT_MASK(64));
+	struct device *other = kind_device(test, "kinds-other", true, DMA_BIT_MASK(64));
+
+	return kind_init_devices(test, "COHERENT", dev, other);
+}
+
+static int kind_init_32bit(struct kunit *test)
+{
+	struct device *dev = kind_device(test, "kinds-owner", true, DMA_BIT_MASK(32));
+	struct device *other = kind_device(test, "kinds-other", true, DMA_BIT_MASK(64));
+
+	return kind_init_devices(test, "32 BIT", dev, other);
+}
+
+static int kind_init_unreachable(struct kunit *test)
+{
+	struct kind_ctx *ctx;
+	int ret;
+
+	ret = kind_init(test);
+	if (ret)
+		return ret;
+
+	ctx = test->priv;
+	ctx->name = "OUT OF REACH";
+	ctx->other->bus_dma_limit = 1;
+	kind_reach(ctx, STREAMING, RESOURCE, -EIO);
+
+	return 0;
+}
+
+static int kind_init_noncoherent(struct kunit *test)
+{
+	struct device *dev = kind_device(test, "kinds-owner", false, DMA_BIT_MASK(64));
+	struct device *other = kind_device(test, "kinds-other", false, DMA_BIT_MASK(64));
+
+	return kind_init_devices(test, "NOT COHERENT", dev, other);
+}
+
+/* The owner snoops, the other does not. */
+static int kind_init_mixed(struct kunit *test)
+{
+	struct device *dev = kind_device(test, "kinds-owner", true, DMA_BIT_MASK(64));
+	struct device *other = kind_device(test, "kinds-other", false, DMA_BIT_MASK(64));
+
+	return kind_init_devices(test, "SNOOPS, NOT", dev, other);
+}
+
+#if IS_BUILTIN(CONFIG_DRM_KUNIT_TEST) && defined(CONFIG_DMA_DECLARE_COHERENT) && \
+	defined(CONFIG_PCI)
+/* What QEMU calls ivshmem has memory in its second BAR, and no driver here. */
+#define KIND_IVSHMEM	0x1110
+#define KIND_BAR	2
+
+static void kind_put_ivshmem(void *data)
+{
+	pci_disable_device(data);
+	pci_dev_put(data);
+}
+
+KUNIT_DEFINE_ACTION_WRAPPER(kind_release_pool, dma_release_coherent_memory, struct device *);
+
+/* Memory without pages that is one device's own. */
+static int kind_init_pool(struct kunit *test)
+{
+	struct pci_dev *pdev = pci_get_device(PCI_VENDOR_ID_REDHAT_QUMRANET, KIND_IVSHMEM, NULL);
+	struct device *dev, *other;
+	phys_addr_t phys;
+	int ret;
+
+	if (!pdev)
+		kunit_skip(test, "no ivshmem device here, whose memory has no pages");
+	KUNIT_ASSERT_EQ(test, pci_enable_device_mem(pdev), 0);
+	KUNIT_ASSERT_EQ(test, kunit_add_action_or_reset(test, kind_put_ivshmem, pdev), 0);
+	phys = pci_resource_start(pdev, KIND_BAR);
+	KUNIT_ASSERT_GE(test, pci_resource_len(pdev, KIND_BAR), SZ_1M);
+	KUNIT_ASSERT_FALSE(test, pfn_valid(PHYS_PFN(phys)));
+
+	dev = kind_device(test, "kinds-owner", true, DMA_BIT_MASK(64));
+	other = kind_device(test, "kinds-other", true, DMA_BIT_MASK(64));
+	KUNIT_ASSERT_EQ(test, dma_declare_coherent_memory(dev, phys, phys, SZ_1M), 0);
+	KUNIT_ASSERT_EQ(test, kunit_add_action_or_reset(test, kind_release_pool, dev), 0);
+	ret = kind_init_devices(test, "POOL", dev, other);
+	/* Nobody but its device is known to reach it. */
+	kind_reach(test->priv, COHERENT, NO_KMAP, -EREMOTEIO);
+
+	return ret;
+}
+#else
+static int kind_init_pool(struct kunit *test)
+{
+	kunit_skip(test, "no PCI or no pools here, or this is a module");
+}
+#endif
+
+#ifdef CONFIG_IOMMU_API
+struct kind_found {
+	struct device *dev[2];
+	int num;
+};
+
+/* Nobody uses it, and the DMA API maps by an IOMMU for it. */
+static int kind_find(struct device *dev, void *data)
+{
+	struct iommu_domain *domain = iommu_get_domain_for_dev(dev);
+	struct kind_found *found = data;
+
+	if (dev->driver || !dev->dma_mask || !domain ||
+	    !(domain->type & __IOMMU_DOMAIN_DMA_API))
+		return 0;
+	found->dev[found->num++] = get_device(dev);
+
+	return found->num == ARRAY_SIZE(found->dev);
+}
+
+KUNIT_DEFINE_ACTION_WRAPPER(kind_put_device, put_device, struct device *);
+
+static int kind_find_iommu(struct kunit *test, struct kind_found *found)
+{
+	int i;
+
+	bus_for_each_dev(&platform_bus_type, NULL, found, kind_find);
+#ifdef CONFIG_PCI
+	if (found->num < ARRAY_SIZE(found->dev))
+		bus_for_each_dev(&pci_bus_type, NULL, found, kind_find);
+#endif
+	for (i = 0; i < found->num; i++) {
+		kunit_info(test, "%s is behind an IOMMU", dev_name(found->dev[i]));
+		KUNIT_ASSERT_EQ(test, 0, kunit_add_action_or_reset(test, kind_put_device,
+								   found->dev[i]));
+	}
+
+	return found->num;
+}
+#else
+struct kind_found {
+	struct device *dev[2];
+};
+
+static int kind_find_iommu(struct kunit *test, struct kind_found *found)
+{
+	return 0;
+}
+#endif
+
+static int kind_init_iommu(struct kunit *test)
+{
+	struct kind_found found = {};
+	struct device *other;
+
+	if (!kind_find_iommu(test, &found))
+		kunit_skip(test, "no device without a driver is behind an IOMMU here");
+	other = found.dev[1] ?: kind_device(test, "kinds-other", true, DMA_BIT_MASK(64));
+
+	return kind_init_devices(test, "IOMMU", found.dev[0], other);
+}
+
+/* From memory without an IOMMU to a device with. */
+static int kind_init_to_iommu(struct kunit *test)
+{
+	struct kind_found found = {};
+	struct device *dev;
+
+	if (!kind_find_iommu(test, &found))
+		kunit_skip(test, "no device without a driver is behind an IOMMU here");
+	dev = kind_device(test, "kinds-owner", true, DMA_BIT_MASK(64));
+
+	return kind_init_devices(test, "DIRECT, IOMMU", dev, found.dev[0]);
+}
+
+static struct kunit_case kind_cases[] = {
+	KUNIT_CASE(test_matrix),
+	KUNIT_CASE(test_resource_refused),
+	KUNIT_CASE(test_no_route),
+	KUNIT_CASE(test_no_dma_mask),
+	KUNIT_CASE(test_alloc_unreachable),
+	KUNIT_CASE(test_empty),
+	KUNIT_CASE(test_free_while_mmapped),
+	KUNIT_CASE(test_export_outlives),
+	KUNIT_CASE(test_alloc_undo),
+	{}
+};
+
+/* A suite's cases keep its results, so that each has its own. */
+#define KIND_SUITE(_name)						\
+	static struct kunit_case kind_##_name##_cases[] = {		\
+		KUNIT_CASE(test_matrix),				\
+		KUNIT_CASE(test_empty),					\
+		KUNIT_CASE(test_free_while_mmapped),			\
+		KUNIT_CASE(test_export_outlives),			\
+		{}							\
+	};								\
+									\
+	static struct kunit_suite kind_##_name##_suite = {		\
+		.name = "drm_gem_bo_backing_kinds_" #_name,		\
+		.suite_init = kind_suite_init,				\
+		.init = kind_init_##_name,				\
+		.test_cases = kind_##_name##_cases,			\
+	}
+
+static struct kunit_suite kind_suite = {
+	.name = "drm_gem_bo_backing_kinds",
+	.suite_init = kind_suite_init,
+	.init = kind_init,
+	.test_cases = kind_cases,
+};
+
+KIND_SUITE(32bit);
+KIND_SUITE(unreachable);
+KIND_SUITE(noncoherent);
+KIND_SUITE(mixed);
+KIND_SUITE(pool);
+KIND_SUITE(iommu);
+KIND_SUITE(to_iommu);
+
+kunit_test_suites(&kind_suite, &kind_32bit_suite, &kind_unreachable_suite,
+		  &kind_noncoherent_suite, &kind_mixed_suite, &kind_pool_suite,
+		  &kind_iommu_suite, &kind_to_iommu_suite);
+
+MODULE_DESCRIPTION("KUnit test suite for the kinds of the typed list");
+MODULE_LICENSE("GPL");

@@ -1,0 +1,989 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * KUnit tests of dma_alloc_remap().
+ *
+ * The machine's own memory is direct for all fake devices here, and in one
+ * piece.  Where an allocation is to be scattered or without pages, what finds
+ * its physical addresses is replaced; nothing then touches that memory.  A PCI
+ * device that is behind an IOMMU and has no driver stands for those that are.
+ */
+#include <kunit/device.h>
+#include <kunit/static_stub.h>
+#include <kunit/test.h>
+#include <linux/device/bus.h>
+#include <linux/device/driver.h>
+#include <linux/dma-buf-mapping.h>
+#include <linux/dma-direct.h>
+#include <linux/dma-map-ops.h>
+#include <linux/iommu.h>
+#include <linux/iommu-dma.h>
+#include <linux/pci.h>
+#include <linux/swiotlb.h>
+
+#include "alloc_remap.h"
+
+#define TEST_PAGES 4
+#define TEST_SIZE (TEST_PAGES * PAGE_SIZE)
+
+struct remap_test {
+	struct device *owner;
+	struct device *other;
+	dma_addr_t dma_addr;
+	void *cpu_addr;
+	/* for stubs: */
+	phys_addr_t phys;
+	size_t fail_at;
+	/* for the implementation of dma_map_ops: */
+	int mapped;
+};
+
+#ifdef CONFIG_SWIOTLB
+static struct io_tlb_mem no_bounce;
+
+static void never_bounce(struct device *dev)
+{
+	dev->dma_io_tlb_mem = &no_bounce;
+}
+#else
+static void never_bounce(struct device *dev) { }
+#endif
+
+/*
+ * Whatever the machine is like, fake devices reach all of its memory and are
+ * not made to bounce.
+ */
+static struct device *test_device(struct kunit *test, const char *name)
+{
+	struct device *dev = kunit_device_register(test, name);
+
+	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, dev);
+	dev->dma_mask = &dev->coherent_dma_mask;
+	never_bounce(dev);
+	KUNIT_ASSERT_EQ(test, dma_set_mask_and_coherent(dev, DMA_BIT_MASK(64)), 0);
+	return dev;
+}
+
+static int remap_test_init(struct kunit *test)
+{
+	struct remap_test *t = kunit_kzalloc(test, sizeof(*t), GFP_KERNEL);
+
+	KUNIT_ASSERT_NOT_NULL(test, t);
+	test->priv = t;
+	t->owner = test_device(test, "owner");
+	t->other = test_device(test, "other");
+	t->fail_at = SIZE_MAX;
+	t->cpu_addr = dma_alloc_coherent(t->owner, TEST_SIZE, &t->dma_addr, GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, t->cpu_addr);
+	t->phys = dma_to_phys(t->owner, t->dma_addr);
+	return 0;
+}
+
+static void remap_test_exit(struct kunit *test)
+{
+	struct remap_test *t = test->priv;
+
+	if (t && t->cpu_addr)
+		dma_free_coherent(t->owner, TEST_SIZE, t->cpu_addr, t->dma_addr);
+}
+
+static struct dma_remap *remap(struct remap_test *t, struct device *dev)
+{
+	return dma_alloc_remap(t->owner, t->cpu_addr, t->dma_addr, TEST_SIZE, 0, dev);
+}
+
+/* Whether it is refused like this.  Nothing stays behind if it is not. */
+static void expect_refused(struct kunit *test, struct device *dev, int err)
+{
+	struct dma_remap *r = remap(test->priv, dev);
+
+	KUNIT_EXPECT_EQ(test, PTR_ERR_OR_ZERO(r), err);
+	if (!IS_ERR(r))
+		dma_free_remap(dev, r, TEST_SIZE);
+}
+
+static void test_same_device(struct kunit *test)
+{
+	struct remap_test *t = test->priv;
+	struct dma_remap *r = remap(t, t->owner);
+
+	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, r);
+	KUNIT_EXPECT_EQ(test, r->nr_extents, 1);
+	KUNIT_EXPECT_EQ(test, r->extents[0].addr, t->dma_addr);
+	KUNIT_EXPECT_EQ(test, r->extents[0].size, TEST_SIZE);
+	dma_free_remap(t->owner, r, TEST_SIZE);
+}
+
+static void test_other_device(struct kunit *test)
+{
+	struct remap_test *t = test->priv;
+	struct dma_remap *r = remap(t, t->other);
+
+	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, r);
+	KUNIT_EXPECT_EQ(test, r->nr_extents, 1);
+	KUNIT_EXPECT_EQ(test, dma_to_phys(t->other, r->extents[0].addr), t->phys);
+	KUNIT_EXPECT_EQ(test, r->extents[0].size, TEST_SIZE);
+	dma_free_remap(t->other, r, TEST_SIZE);
+}
+
+/* Part of a page: all of it is the other device's then. */
+static void test_part_of_a_page(struct kunit *test)
+{
+	struct remap_test *t = test->priv;
+	struct dma_remap *r;
+
+	r = dma_alloc_remap(t->owner, t->cpu_addr, t->dma_addr, 100, 0, t->other);
+	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, r);
+	KUNIT_EXPECT_EQ(test, r->extents[0].size, PAGE_SIZE);
+	dma_free_remap(t->other, r, 100);
+}
+
+/* The other device is on a bus that shifts addresses. */
+static void test_bus_offset(struct kunit *test)
+{
+	struct remap_test *t = test->priv;
+	struct bus_dma_region map[] = {
+		{ .cpu_start = t->phys, .dma_start = SZ_1G, .size = TEST_SIZE },
+		{ }
+	};
+	struct dma_remap *r;
+
+	if (IS_ENABLED(CONFIG_ARCH_HAS_PHYS_TO_DMA))
+		kunit_skip(test, "the architecture shifts addresses its own way");
+	t->other->dma_range_map = map;
+	r = remap(t, t->other);
+	KUNIT_EXPECT_NOT_ERR_OR_NULL(test, r);
+	if (!IS_ERR(r)) {
+		KUNIT_EXPECT_EQ(test, r->extents[0].addr, SZ_1G);
+		dma_free_remap(t->other, r, TEST_SIZE);
+	}
+
+	/* Nothing of it is in the window of the bus. */
+	map[0].cpu_start += TEST_SIZE;
+	expect_refused(test, t->other, -EIO);
+	t->other->dma_range_map = NULL;
+}
+
+static void test_smaller_mask(struct kunit *test)
+{
+	struct remap_test *t = test->priv;
+	u64 last = phys_to_dma(t->other, t->phys) + TEST_SIZE - 1;
+
+	t->other->coherent_dma_mask = last - 1;
+	expect_refused(test, t->other, -EIO);
+	t->other->coherent_dma_mask = last;
+	expect_refused(test, t->other, 0);
+}
+
+static void test_bus_limit(struct kunit *test)
+{
+	struct remap_test *t = test->priv;
+
+	t->other->bus_dma_limit = phys_to_dma(t->other, t->phys);
+	expect_refused(test, t->other, -EIO);
+}
+
+/* All its mappings would bounce, as with swiotlb=force. */
+static void test_forced_bounce(struct kunit *test)
+{
+#ifdef CONFIG_SWIOTLB
+	struct remap_test *t = test->priv;
+	struct io_tlb_mem mem = { .force_bounce = true };
+
+	t->other->dma_io_tlb_mem = &mem;
+	expect_refused(test, t->other, -EIO);
+	never_bounce(t->other);
+#else
+	kunit_skip(test, "needs SWIOTLB");
+#endif
+}
+
+static void test_bad_arguments(struct kunit *test)
+{
+	struct remap_test *t = test->priv;
+	struct dma_remap *r;
+
+	r = dma_alloc_remap(t->owner, t->cpu_addr, t->dma_addr, 0, 0, t->other);
+	KUNIT_EXPECT_EQ(test, PTR_ERR_OR_ZERO(r), -EINVAL);
+	r = dma_alloc_remap(t->owner, t->cpu_addr, t->dma_addr, SIZE_MAX, 0, t->other);
+	KUNIT_EXPECT_EQ(test, PTR_ERR_OR_ZERO(r), -EINVAL);
+	r = dma_alloc_pages_remap(t->owner, t->dma_addr, 0, t->other, DMA_TO_DEVICE);
+	KUNIT_EXPECT_EQ(test, PTR_ERR_OR_ZERO(r), -EINVAL);
+	r = dma_alloc_pages_remap(t->owner, t->dma_addr, TEST_SIZE, t->other, DMA_NONE);
+	KUNIT_EXPECT_EQ(test, PTR_ERR_OR_ZERO(r), -EINVAL);
+
+	t->other->dma_mask = NULL;
+	kunit_warning_suppress(test) {
+		expect_refused(test, t->other, -EIO);
+	}
+	t->other->dma_mask = &t->other->coherent_dma_mask;
+}
+
+static void test_phys(struct kunit *test)
+{
+	struct remap_test *t = test->priv;
+	phys_addr_t phys = 0;
+
+	KUNIT_EXPECT_EQ(test, dma_alloc_phys(t->owner, t->cpu_addr, t->dma_addr, TEST_SIZE,
+					     PAGE_SIZE + 100, &phys),
+			TEST_SIZE - PAGE_SIZE - 100);
+	KUNIT_EXPECT_EQ(test, phys, t->phys + PAGE_SIZE + 100);
+	KUNIT_EXPECT_EQ(test, dma_alloc_phys(t->owner, t->cpu_addr, t->dma_addr, TEST_SIZE,
+					     TEST_SIZE, &phys), -EINVAL);
+}
+
+/* Pages 0 and 1 follow each other, 2 and 3 are elsewhere. */
+static ssize_t stub_scattered(const struct dma_allocation *alloc, size_t offset,
+			      phys_addr_t *phys)
+{
+	struct remap_test *t = kunit_get_current_test()->priv;
+
+	if (offset >= t->fail_at)
+		return -ENXIO;
+	*phys = t->phys + offset + (offset < 2 * PAGE_SIZE ? 0 : SZ_1M * (offset / PAGE_SIZE));
+	return PAGE_SIZE - offset_in_page(offset);
+}
+
+static void test_extents(struct kunit *test)
+{
+	struct remap_test *t = test->priv;
+	struct dma_remap *r;
+	phys_addr_t phys;
+
+	kunit_activate_static_stub(test, dma_alloc_to_phys, stub_scattered);
+	r = remap(t, t->other);
+	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, r);
+	KUNIT_ASSERT_EQ(test, r->nr_extents, 3);
+	KUNIT_EXPECT_EQ(test, r->extents[0].size, 2 * PAGE_SIZE);
+	KUNIT_EXPECT_EQ(test, r->extents[1].size, PAGE_SIZE);
+	KUNIT_EXPECT_EQ(test, r->extents[2].size, PAGE_SIZE);
+	KUNIT_EXPECT_EQ(test, dma_to_phys(t->other, r->extents[2].addr),
+			t->phys + 3 * (SZ_1M + PAGE_SIZE));
+	dma_free_remap(t->other, r, TEST_SIZE);
+
+	KUNIT_EXPECT_EQ(test, dma_alloc_phys(t->owner, t->cpu_addr, t->dma_addr, TEST_SIZE, 0,
+					     &phys), 2 * PAGE_SIZE);
+}
+
+/* Each page in turn is out of reach, or it is not known where it is. */
+static void test_extents_undo(struct kunit *test)
+{
+	struct remap_test *t = test->priv;
+
+	kunit_activate_static_stub(test, dma_alloc_to_phys, stub_scattered);
+	t->other->coherent_dma_mask = phys_to_dma(t->other, t->phys) + 3 * SZ_1M;
+	expect_refused(test, t->other, -EIO);
+	t->other->coherent_dma_mask = DMA_BIT_MASK(64);
+
+	for (t->fail_at = 0; t->fail_at < TEST_SIZE; t->fail_at += PAGE_SIZE)
+		expect_refused(test, t->other, -ENXIO);
+	expect_refused(test, t->other, 0);
+}
+
+static void test_pageless(struct kunit *test)
+{
+	struct remap_test *t = test->priv;
+	struct dma_remap *r;
+
+	t->phys = (phys_addr_t)BIT_ULL(40);
+	if (!t->phys || pfn_valid(PHYS_PFN(t->phys)) || sizeof(dma_addr_t) < 8)
+		kunit_skip(test, "no address without pages");
+	kunit_activate_static_stub(test, dma_alloc_to_phys, stub_scattered);
+	r = remap(t, t->other);
+	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, r);
+	KUNIT_EXPECT_TRUE(test, r->attrs & DMA_ATTR_MMIO);
+	KUNIT_EXPECT_EQ(test, r->extents[0].addr, t->phys);
+	dma_free_remap(t->other, r, TEST_SIZE);
+
+	t->other->coherent_dma_mask = DMA_BIT_MASK(40);
+	expect_refused(test, t->other, -EIO);
+}
+
+/* The address of the byte at @offset. */
+static dma_addr_t remap_addr(const struct dma_remap *r, size_t offset)
+{
+	unsigned int i;
+
+	for (i = 0; i < r->nr_extents; i++) {
+		if (offset < r->extents[i].size)
+			return r->extents[i].addr + offset;
+		offset -= r->extents[i].size;
+	}
+	return DMA_MAPPING_ERROR;
+}
+
+/* The table that importers of a dma-buf get: addresses and no pages. */
+#ifdef CONFIG_DMA_SHARED_BUFFER
+static void test_dma_buf_table(struct kunit *test)
+{
+	struct remap_test *t = test->priv;
+	struct dma_buf_attachment attach = { .dev = t->other };
+	struct scatterlist *sg;
+	struct sg_table *sgt;
+	struct dma_remap *r;
+	int i;
+
+	kunit_activate_static_stub(test, dma_alloc_to_phys, stub_scattered);
+	r = remap(t, t->other);
+	sgt = dma_buf_remap_to_sgt(&attach, r);
+	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, sgt);
+	KUNIT_EXPECT_EQ(test, sgt->nents, 3);
+	KUNIT_EXPECT_EQ(test, sgt->orig_nents, 0);
+	for_each_sgtable_dma_sg(sgt, sg, i) {
+		KUNIT_EXPECT_EQ(test, sg_dma_address(sg), r->extents[i].addr);
+		KUNIT_EXPECT_EQ(test, sg_dma_len(sg), r->extents[i].size);
+		KUNIT_EXPECT_NULL(test, sg_page(sg));
+	}
+	dma_buf_free_remap_sgt(&attach, sgt);
+
+	t->fail_at = 0;
+	sgt = dma_buf_remap_to_sgt(&attach, remap(t, t->other));
+	KUNIT_EXPECT_EQ(test, PTR_ERR_OR_ZERO(sgt), -ENXIO);
+}
+#else
+static void test_dma_buf_table(struct kunit *test)
+{
+	kunit_skip(test, "needs DMA_SHARED_BUFFER");
+}
+#endif
+
+/* DMA_API_DEBUG complains of syncs of what it does not know. */
+static void expect_syncs(struct kunit *test, struct device *dev, struct dma_remap *r,
+			 enum dma_data_direction dir, int warnings)
+{
+	if (!IS_ENABLED(CONFIG_DMA_API_DEBUG))
+		warnings = 0;
+	kunit_warning_suppress(test) {
+		dma_sync_single_for_device(dev, remap_addr(r, 0), PAGE_SIZE, dir);
+		dma_sync_single_for_cpu(dev, remap_addr(r, PAGE_SIZE), PAGE_SIZE, dir);
+		KUNIT_EXPECT_SUPPRESSED_WARNING_COUNT(test, warnings);
+	}
+}
+
+static void test_noncoherent(struct kunit *test)
+{
+	struct remap_test *t = test->priv;
+	struct dma_remap *r;
+	dma_addr_t dma_addr;
+	void *cpu_addr;
+
+	cpu_addr = dma_alloc_noncoherent(t->owner, TEST_SIZE, &dma_addr, DMA_BIDIRECTIONAL,
+					 GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, cpu_addr);
+	r = dma_alloc_pages_remap(t->owner, dma_addr, TEST_SIZE, t->other, DMA_FROM_DEVICE);
+	KUNIT_EXPECT_NOT_ERR_OR_NULL(test, r);
+	if (!IS_ERR(r)) {
+		KUNIT_EXPECT_EQ(test, dma_to_phys(t->other, r->extents[0].addr),
+				dma_to_phys(t->owner, dma_addr));
+		expect_syncs(test, t->other, r, DMA_FROM_DEVICE, 0);
+		dma_free_remap(t->other, r, TEST_SIZE);
+	}
+	dma_free_noncoherent(t->owner, TEST_SIZE, cpu_addr, dma_addr, DMA_BIDIRECTIONAL);
+}
+
+static phys_addr_t to_phys(struct device *dev, dma_addr_t addr)
+{
+	return use_dma_iommu(dev) ? iommu_dma_alloc_to_phys(dev, addr) : dma_to_phys(dev, addr);
+}
+
+/* @dev reaches page by page what the table says that @owner has. */
+static void remap_noncontiguous(struct kunit *test, struct device *owner, struct device *dev)
+{
+	struct sg_page_iter iter;
+	struct sg_table *sgt;
+	struct dma_remap *r;
+	size_t offset = 0;
+
+	sgt = dma_alloc_noncontiguous(owner, TEST_SIZE, DMA_BIDIRECTIONAL, GFP_KERNEL, 0);
+	KUNIT_ASSERT_NOT_NULL(test, sgt);
+	r = dma_alloc_pages_remap(owner, sg_dma_address(sgt->sgl), TEST_SIZE, dev,
+				  DMA_BIDIRECTIONAL);
+	KUNIT_EXPECT_NOT_ERR_OR_NULL(test, r);
+	if (!IS_ERR(r)) {
+		for_each_sgtable_page(sgt, &iter, 0) {
+			KUNIT_EXPECT_EQ(test, to_phys(dev, remap_addr(r, offset)),
+					page_to_phys(sg_page_iter_page(&iter)));
+			offset += PAGE_SIZE;
+		}
+		KUNIT_EXPECT_EQ(test, offset, TEST_SIZE);
+		expect_syncs(test, dev, r, DMA_BIDIRECTIONAL, 0);
+		dma_free_remap(dev, r, TEST_SIZE);
+	}
+	dma_free_noncontiguous(owner, TEST_SIZE, sgt, DMA_BIDIRECTIONAL);
+}
+
+static void test_noncontiguous(struct kunit *test)
+{
+	struct remap_test *t = test->priv;
+
+	remap_noncontiguous(test, t->owner, t->other);
+}
+
+/* DMA_API_DEBUG has two entries for the same addresses then. */
+static void test_twice(struct kunit *test)
+{
+	struct remap_test *t = test->priv;
+	struct dma_remap *r[2];
+	int i;
+
+	for (i = 0; i < ARRAY_SIZE(r); i++) {
+		r[i] = dma_alloc_pages_remap(t->owner, t->dma_addr, TEST_SIZE, t->other,
+					     DMA_FROM_DEVICE);
+		KUNIT_ASSERT_NOT_ERR_OR_NULL(test, r[i]);
+	}
+	expect_syncs(test, t->other, r[0], DMA_FROM_DEVICE, 0);
+	for (i = 0; i < ARRAY_SIZE(r); i++)
+		dma_free_remap(t->other, r[i], TEST_SIZE);
+}
+
+/* One that snoops shares what the CPU does not cache, not the other way round. */
+static void test_incoherent_device(struct kunit *test)
+{
+#if defined(CONFIG_ARCH_HAS_SYNC_DMA_FOR_DEVICE) || defined(CONFIG_ARCH_HAS_SYNC_DMA_FOR_CPU) || \
+	defined(CONFIG_ARCH_HAS_SYNC_DMA_FOR_CPU_ALL)
+	struct remap_test *t = test->priv;
+	bool snoops = dev_is_dma_coherent(t->owner);
+
+	dev_assign_dma_coherent(t->owner, true);
+	dev_assign_dma_coherent(t->other, false);
+	expect_refused(test, t->other, -EOPNOTSUPP);
+	dev_assign_dma_coherent(t->owner, false);
+	dev_assign_dma_coherent(t->other, true);
+	expect_refused(test, t->other, 0);
+	dev_assign_dma_coherent(t->owner, snoops);
+#else
+	kunit_skip(test, "all devices snoop here");
+#endif
+}
+
+static void test_wrong_release(struct kunit *test)
+{
+	struct remap_test *t = test->priv;
+	struct device *dev[] = { t->owner, t->other, t->other };
+	size_t size[] = { TEST_SIZE, TEST_SIZE - PAGE_SIZE, TEST_SIZE };
+	int warnings[] = { 1, 1, 0 };
+	struct dma_remap *r;
+	int i;
+
+	if (!IS_ENABLED(CONFIG_DMA_API_DEBUG))
+		kunit_skip(test, "needs DMA_API_DEBUG");
+	for (i = 0; i < ARRAY_SIZE(dev); i++) {
+		r = remap(t, t->other);
+		KUNIT_ASSERT_NOT_ERR_OR_NULL(test, r);
+		kunit_warning_suppress(test) {
+			dma_free_remap(dev[i], r, size[i]);
+			KUNIT_EXPECT_SUPPRESSED_WARNING_COUNT(test, warnings[i]);
+		}
+	}
+}
+
+static void test_sync_of_coherent(struct kunit *test)
+{
+	struct remap_test *t = test->priv;
+	struct dma_remap *r;
+
+	if (!IS_ENABLED(CONFIG_DMA_API_DEBUG))
+		kunit_skip(test, "needs DMA_API_DEBUG");
+	r = remap(t, t->other);
+	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, r);
+	expect_syncs(test, t->other, r, DMA_BIDIRECTIONAL, 2);
+	dma_free_remap(t->other, r, TEST_SIZE);
+}
+
+/* As many entries go as there were, whatever the number of extents. */
+static void test_unmap_symmetry(struct kunit *test)
+{
+	struct remap_test *t = test->priv;
+	dma_addr_t addr[3];
+	struct dma_remap *r;
+	int i;
+
+	if (!IS_ENABLED(CONFIG_DMA_API_DEBUG))
+		kunit_skip(test, "needs DMA_API_DEBUG");
+	kunit_activate_static_stub(test, dma_alloc_to_phys, stub_scattered);
+	r = dma_alloc_pages_remap(t->owner, t->dma_addr, TEST_SIZE, t->other, DMA_TO_DEVICE);
+	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, r);
+	KUNIT_ASSERT_EQ(test, r->nr_extents, ARRAY_SIZE(addr));
+	for (i = 0; i < ARRAY_SIZE(addr); i++)
+		addr[i] = r->extents[i].addr;
+	kunit_warning_suppress(test) {
+		dma_free_remap(t->other, r, TEST_SIZE);
+		KUNIT_EXPECT_SUPPRESSED_WARNING_COUNT(test, 0);
+	}
+	for (i = 0; i < ARRAY_SIZE(addr); i++) {
+		kunit_warning_suppress(test) {
+			dma_sync_single_for_device(t->other, addr[i], PAGE_SIZE, DMA_TO_DEVICE);
+			KUNIT_EXPECT_SUPPRESSED_WARNING_COUNT(test, 1);
+		}
+	}
+}
+
+/* The bus stays: DMA_API_DEBUG never lets go of one. */
+static const struct bus_type leak_bus = { .name = "dma_alloc_remap_test" };
+
+static int leak_bus_get(void)
+{
+	static bool registered;
+	int ret;
+
+	if (registered)
+		return 0;
+	ret = bus_register(&leak_bus);
+	if (ret)
+		return ret;
+	dma_debug_add_bus(&leak_bus);
+	registered = true;
+	return 0;
+}
+
+static void leak_device_release(struct device *dev)
+{
+	kfree(dev);
+}
+
+static struct device *leak_device(struct kunit *test)
+{
+	struct device *dev = kzalloc_obj(*dev);
+
+	KUNIT_ASSERT_NOT_NULL(test, dev);
+	device_initialize(dev);
+	dev->bus = &leak_bus;
+	dev->release = leak_device_release;
+	dev->coherent_dma_mask = DMA_BIT_MASK(64);
+	dev->dma_mask = &dev->coherent_dma_mask;
+	never_bounce(dev);
+	dev_set_name(dev, "leak");
+	return dev;
+}
+
+/* The driver is gone, what it was to release is not. */
+static void test_leak(struct kunit *test)
+{
+	struct device_driver driver = { .name = "leak", .bus = &leak_bus };
+	struct remap_test *t = test->priv;
+	struct dma_remap *r;
+	struct device *dev;
+
+	if (!IS_ENABLED(CONFIG_DMA_API_DEBUG))
+		kunit_skip(test, "needs DMA_API_DEBUG");
+	KUNIT_ASSERT_EQ(test, leak_bus_get(), 0);
+	dev = leak_device(test);
+	KUNIT_EXPECT_EQ(test, driver_register(&driver), 0);
+	KUNIT_EXPECT_EQ(test, device_add(dev), 0);
+	KUNIT_EXPECT_PTR_EQ(test, dev->driver, &driver);
+
+	r = remap(t, dev);
+	KUNIT_EXPECT_NOT_ERR_OR_NULL(test, r);
+	kunit_warning_suppress(test) {
+		driver_unregister(&driver);
+		KUNIT_EXPECT_SUPPRESSED_WARNING_COUNT(test, 1);
+	}
+	if (!IS_ERR(r))
+		dma_free_remap(dev, r, TEST_SIZE);
+	device_unregister(dev);
+}
+
+/*
+ * What fails on the way
+ */
+
+#ifdef CONFIG_FAULT_INJECTION
+static bool can_fail_alloc(void)
+{
+	void *p;
+
+	current->fail_nth = 1;
+	p = kmalloc(64, GFP_KERNEL | __GFP_NOWARN);
+	current->fail_nth = 0;
+	kfree(p);
+	return !p;
+}
+
+/* Every allocation in turn, until there is none left to fail. */
+static void fail_allocs(struct kunit *test, struct device *dev)
+{
+	int n, failed = 0;
+
+	if (!can_fail_alloc())
+		kunit_skip(test, "failslab spares sleeping allocations, see ignore-gfp-wait");
+	for (n = 1; n < 1000; n++) {
+		bool all_done;
+		struct dma_remap *r;
+
+		current->fail_nth = n;
+		r = remap(test->priv, dev);
+		all_done = current->fail_nth;
+		current->fail_nth = 0;
+		if (IS_ERR(r)) {
+			KUNIT_EXPECT_EQ(test, PTR_ERR(r), -ENOMEM);
+			failed++;
+		} else {
+			dma_free_remap(dev, r, TEST_SIZE);
+		}
+		if (all_done)
+			break;
+	}
+	KUNIT_EXPECT_GT(test, failed, 0);
+	kunit_info(test, "%d of %d allocations failed the call", failed, n - 1);
+}
+#else
+static void fail_allocs(struct kunit *test, struct device *dev)
+{
+	kunit_skip(test, "CONFIG_FAULT_INJECTION is off");
+}
+#endif
+
+static void test_alloc_undo(struct kunit *test)
+{
+	struct remap_test *t = test->priv;
+
+	kunit_activate_static_stub(test, dma_alloc_to_phys, stub_scattered);
+	fail_allocs(test, t->other);
+}
+
+/*
+ * Implementations of dma_map_ops
+ */
+
+#ifdef CONFIG_ARCH_HAS_DMA_OPS
+#define OPS_ADDR SZ_512M
+
+static dma_addr_t ops_map_phys(struct device *dev, phys_addr_t phys, size_t size,
+			       enum dma_data_direction dir, unsigned long attrs)
+{
+	struct remap_test *t = dev_get_drvdata(dev);
+
+	if (!(attrs & DMA_ATTR_SKIP_CPU_SYNC) || phys >= t->fail_at)
+		return DMA_MAPPING_ERROR;
+	t->mapped++;
+	return phys + OPS_ADDR;
+}
+
+static void ops_unmap_phys(struct device *dev, dma_addr_t dma_addr, size_t size,
+			   enum dma_data_direction dir, unsigned long attrs)
+{
+	struct remap_test *t = dev_get_drvdata(dev);
+
+	t->mapped--;
+}
+
+/* Makes all of it contiguous. */
+static int ops_map_sg(struct device *dev, struct scatterlist *sgl, int nents,
+		      enum dma_data_direction dir, unsigned long attrs)
+{
+	struct remap_test *t = dev_get_drvdata(dev);
+	struct scatterlist *sg;
+	size_t size = 0;
+	int i;
+
+	if (!(attrs & DMA_ATTR_SKIP_CPU_SYNC) || t->fail_at != SIZE_MAX)
+		return -EINVAL;
+	for_each_sg(sgl, sg, nents, i)
+		size += sg->length;
+	sg_dma_address(sgl) = OPS_ADDR;
+	sg_dma_len(sgl) = size;
+	t->mapped += nents;
+	return 1;
+}
+
+static void ops_unmap_sg(struct device *dev, struct scatterlist *sgl, int nents,
+			 enum dma_data_direction dir, unsigned long attrs)
+{
+	struct remap_test *t = dev_get_drvdata(dev);
+
+	t->mapped -= nents;
+}
+
+static size_t ops_max_mapping_size(struct device *dev)
+{
+	return SIZE_MAX;
+}
+
+static const struct dma_map_ops phys_ops = {
+	.map_phys = ops_map_phys,
+	.unmap_phys = ops_unmap_phys,
+};
+
+static const struct dma_map_ops sg_ops = {
+	.map_phys = ops_map_phys,
+	.map_sg = ops_map_sg,
+	.unmap_sg = ops_unmap_sg,
+};
+
+static const struct dma_map_ops bounce_ops = {
+	.map_phys = ops_map_phys,
+	.unmap_phys = ops_unmap_phys,
+	.max_mapping_size = ops_max_mapping_size,
+};
+
+static const struct dma_map_ops no_ops = { };
+
+static void test_ops(struct kunit *test)
+{
+	struct remap_test *t = test->priv;
+	struct dma_remap *r;
+
+	set_dma_ops(t->other, &phys_ops);
+	dev_set_drvdata(t->other, t);
+	r = remap(t, t->other);
+	KUNIT_EXPECT_NOT_ERR_OR_NULL(test, r);
+	if (!IS_ERR(r)) {
+		KUNIT_EXPECT_EQ(test, r->extents[0].addr, t->phys + OPS_ADDR);
+		KUNIT_EXPECT_EQ(test, t->mapped, 1);
+		dma_free_remap(t->other, r, TEST_SIZE);
+	}
+
+	/* The last of several. */
+	kunit_activate_static_stub(test, dma_alloc_to_phys, stub_scattered);
+	expect_refused(test, t->other, 0);
+	t->fail_at = t->phys + 3 * SZ_1M;
+	expect_refused(test, t->other, -EIO);
+
+	/* Those that bounce, and those that do not map. */
+	t->fail_at = SIZE_MAX;
+	set_dma_ops(t->other, &bounce_ops);
+	expect_refused(test, t->other, -EOPNOTSUPP);
+	set_dma_ops(t->other, &no_ops);
+	expect_refused(test, t->other, -EOPNOTSUPP);
+	KUNIT_EXPECT_EQ(test, t->mapped, 0);
+	set_dma_ops(t->other, NULL);
+}
+
+static void test_ops_merge(struct kunit *test)
+{
+	struct remap_test *t = test->priv;
+	struct dma_remap *r;
+
+	set_dma_ops(t->other, &sg_ops);
+	dev_set_drvdata(t->other, t);
+	kunit_activate_static_stub(test, dma_alloc_to_phys, stub_scattered);
+	r = remap(t, t->other);
+	KUNIT_EXPECT_NOT_ERR_OR_NULL(test, r);
+	if (!IS_ERR(r)) {
+		KUNIT_EXPECT_EQ(test, t->mapped, 3);
+		KUNIT_EXPECT_EQ(test, r->nr_extents, 1);
+		KUNIT_EXPECT_EQ(test, r->extents[0].addr, OPS_ADDR);
+		KUNIT_EXPECT_EQ(test, r->extents[0].size, TEST_SIZE);
+		dma_free_remap(t->other, r, TEST_SIZE);
+	}
+	t->fail_at = TEST_SIZE;
+	expect_refused(test, t->other, -EINVAL);
+	KUNIT_EXPECT_EQ(test, t->mapped, 0);
+	set_dma_ops(t->other, NULL);
+}
+#else
+static void test_ops(struct kunit *test)
+{
+	kunit_skip(test, "needs ARCH_HAS_DMA_OPS");
+}
+
+static void test_ops_merge(struct kunit *test)
+{
+	kunit_skip(test, "needs ARCH_HAS_DMA_OPS");
+}
+#endif
+
+/*
+ * Behind an IOMMU
+ */
+
+KUNIT_DEFINE_ACTION_WRAPPER(put_device_action, put_device, struct device *);
+
+/* The @nr-th device that is behind an IOMMU and that nobody uses. */
+static struct device *iommu_device(struct kunit *test, int nr)
+{
+	struct pci_dev *pdev = NULL;
+
+	for_each_pci_dev(pdev) {
+		if (pdev->dev.driver || !use_dma_iommu(&pdev->dev) || nr--)
+			continue;
+		KUNIT_ASSERT_EQ(test, kunit_add_action_or_reset(test, put_device_action,
+								&pdev->dev), 0);
+		kunit_info(test, "%s %04x:%04x", pci_name(pdev), pdev->vendor, pdev->device);
+		return &pdev->dev;
+	}
+	kunit_skip(test, "not enough PCI devices without driver behind an IOMMU");
+}
+
+/* What the IOMMU finds at the address of each page, 0 once that is unmapped. */
+static void expect_translation(struct kunit *test, struct device *dev, dma_addr_t addr,
+			       const phys_addr_t *phys)
+{
+	int i;
+
+	for (i = 0; i < TEST_PAGES; i++)
+		KUNIT_EXPECT_EQ(test, to_phys(dev, addr + i * PAGE_SIZE), phys ? phys[i] : 0);
+}
+
+/* One range, that leads to these pages while it is there. */
+static void expect_iova(struct kunit *test, struct dma_remap *r, struct device *dev,
+			const phys_addr_t *phys)
+{
+	dma_addr_t addr;
+
+	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, r);
+	addr = r->extents[0].addr;
+	KUNIT_EXPECT_EQ(test, r->nr_extents, 1);
+	KUNIT_EXPECT_EQ(test, r->extents[0].size, TEST_SIZE);
+	expect_translation(test, dev, addr, phys);
+	expect_syncs(test, dev, r, DMA_FROM_DEVICE, 2);
+	dma_free_remap(dev, r, TEST_SIZE);
+	expect_translation(test, dev, addr, NULL);
+}
+
+static void test_iommu_other(struct kunit *test)
+{
+	struct remap_test *t = test->priv;
+	struct device *dev = iommu_device(test, 0);
+	phys_addr_t phys[TEST_PAGES];
+	struct dma_remap *r;
+	int i;
+
+	/* It may well snoop, or not, unlike a fake device. */
+	if (dev_is_dma_coherent(t->owner) && !dev_is_dma_coherent(dev))
+		kunit_skip(test, "the device does not snoop");
+	for (i = 0; i < TEST_PAGES; i++)
+		phys[i] = t->phys + i * PAGE_SIZE;
+	r = remap(t, dev);
+	expect_iova(test, r, dev, phys);
+}
+
+/* Scattered memory in one range, and as little as possible if that fails. */
+static void test_iommu_merge(struct kunit *test)
+{
+	struct remap_test *t = test->priv;
+	struct device *dev = iommu_device(test, 0);
+	struct dma_allocation alloc = { .size = TEST_SIZE };
+	phys_addr_t phys[TEST_PAGES];
+	struct dma_remap *r;
+	int i;
+
+	if (dev_is_dma_coherent(t->owner) && !dev_is_dma_coherent(dev))
+		kunit_skip(test, "the device does not snoop");
+	for (i = 0; i < TEST_PAGES; i++)
+		stub_scattered(&alloc, i * PAGE_SIZE, &phys[i]);
+	kunit_activate_static_stub(test, dma_alloc_to_phys, stub_scattered);
+	r = remap(t, dev);
+	expect_iova(test, r, dev, phys);
+	for (t->fail_at = 0; t->fail_at < TEST_SIZE; t->fail_at += PAGE_SIZE)
+		expect_refused(test, dev, -ENXIO);
+}
+
+static void iommu_owner(struct kunit *test, struct device *owner, struct device *dev)
+{
+	phys_addr_t phys[TEST_PAGES];
+	struct dma_remap *r;
+	dma_addr_t dma_addr;
+	void *cpu_addr;
+	int i;
+
+	if (dev_is_dma_coherent(owner))
+		dev_assign_dma_coherent(dev, true);
+	cpu_addr = dma_alloc_coherent(owner, TEST_SIZE, &dma_addr, GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, cpu_addr);
+	for (i = 0; i < TEST_PAGES; i++)
+		phys[i] = page_to_phys(vmalloc_to_page(cpu_addr + i * PAGE_SIZE));
+	r = dma_alloc_remap(owner, cpu_addr, dma_addr, TEST_SIZE, 0, dev);
+	KUNIT_EXPECT_NOT_ERR_OR_NULL(test, r);
+	if (!IS_ERR(r) && use_dma_iommu(dev)) {
+		expect_iova(test, r, dev, phys);
+	} else if (!IS_ERR(r)) {
+		for (i = 0; i < TEST_PAGES; i++)
+			KUNIT_EXPECT_EQ(test, to_phys(dev, remap_addr(r, i * PAGE_SIZE)), phys[i]);
+		dma_free_remap(dev, r, TEST_SIZE);
+	}
+	expect_translation(test, owner, dma_addr, phys);
+	dma_free_coherent(owner, TEST_SIZE, cpu_addr, dma_addr);
+}
+
+static void test_iommu_owner(struct kunit *test)
+{
+	struct remap_test *t = test->priv;
+
+	iommu_owner(test, iommu_device(test, 0), t->other);
+}
+
+static void test_iommu_both(struct kunit *test)
+{
+	iommu_owner(test, iommu_device(test, 0), iommu_device(test, 1));
+}
+
+static void test_iommu_noncontiguous(struct kunit *test)
+{
+	struct remap_test *t = test->priv;
+	struct device *dev = iommu_device(test, 0);
+
+	remap_noncontiguous(test, dev, t->other);
+	remap_noncontiguous(test, t->owner, dev);
+}
+
+/* Not a remap, but what remaps are made of, and DMA_API_DEBUG has to know it. */
+static void test_iommu_link(struct kunit *test)
+{
+	struct remap_test *t = test->priv;
+	struct device *dev = iommu_device(test, 0);
+	struct dma_iova_state state;
+	int warnings = IS_ENABLED(CONFIG_DMA_API_DEBUG);
+
+	KUNIT_ASSERT_TRUE(test, dma_iova_try_alloc(dev, &state, 0, TEST_SIZE));
+	KUNIT_EXPECT_EQ(test, dma_iova_link(dev, &state, t->phys, 0, TEST_SIZE,
+					    DMA_TO_DEVICE, DMA_ATTR_SKIP_CPU_SYNC), 0);
+	KUNIT_EXPECT_EQ(test, dma_iova_sync(dev, &state, 0, TEST_SIZE), 0);
+	kunit_warning_suppress(test) {
+		dma_sync_single_for_device(dev, state.addr + PAGE_SIZE, PAGE_SIZE, DMA_TO_DEVICE);
+		KUNIT_EXPECT_SUPPRESSED_WARNING_COUNT(test, 0);
+	}
+	dma_iova_destroy(dev, &state, TEST_SIZE, DMA_TO_DEVICE, DMA_ATTR_SKIP_CPU_SYNC);
+	kunit_warning_suppress(test) {
+		dma_sync_single_for_device(dev, state.addr, PAGE_SIZE, DMA_TO_DEVICE);
+		KUNIT_EXPECT_SUPPRESSED_WARNING_COUNT(test, warnings);
+	}
+}
+
+static void test_iommu_alloc_undo(struct kunit *test)
+{
+	fail_allocs(test, iommu_device(test, 0));
+}
+
+static struct kunit_case remap_test_cases[] = {
+	KUNIT_CASE(test_same_device),
+	KUNIT_CASE(test_other_device),
+	KUNIT_CASE(test_part_of_a_page),
+	KUNIT_CASE(test_bus_offset),
+	KUNIT_CASE(test_smaller_mask),
+	KUNIT_CASE(test_bus_limit),
+	KUNIT_CASE(test_forced_bounce),
+	KUNIT_CASE(test_bad_arguments),
+	KUNIT_CASE(test_phys),
+	KUNIT_CASE(test_extents),
+	KUNIT_CASE(test_extents_undo),
+	KUNIT_CASE(test_pageless),
+	KUNIT_CASE(test_dma_buf_table),
+	KUNIT_CASE(test_noncoherent),
+	KUNIT_CASE(test_noncontiguous),
+	KUNIT_CASE(test_twice),
+	KUNIT_CASE(test_incoherent_device),
+	KUNIT_CASE(test_wrong_release),
+	KUNIT_CASE(test_sync_of_coherent),
+	KUNIT_CASE(test_unmap_symmetry),
+	KUNIT_CASE(test_leak),
+	KUNIT_CASE(test_alloc_undo),
+	KUNIT_CASE(test_ops),
+	KUNIT_CASE(test_ops_merge),
+	KUNIT_CASE(test_iommu_other),
+	KUNIT_CASE(test_iommu_merge),
+	KUNIT_CASE(test_iommu_owner),
+	KUNIT_CASE(test_iommu_both),
+	KUNIT_CASE(test_iommu_noncontiguous),
+	KUNIT_CASE(test_iommu_link),
+	KUNIT_CASE(test_iommu_alloc_undo),
+	{}
+};
+
+static struct kunit_suite remap_test_suite = {
+	.name = "dma_alloc_remap",
+	.init = remap_test_init,
+	.exit = remap_test_exit,
+	.test_cases = remap_test_cases,
+};
+
+kunit_test_suite(remap_test_suite);
