@@ -16,7 +16,7 @@ LIMIT=600
 ALONE='^(drm_gem|drm_exec|drm_prime|dma|vkms|panfrost|lima|v3d|pvr|ivpu)'
 
 # Suites with a case, *alloc_undo, that lets one allocation after the other fail.
-FAILSLAB=drm_gem_bo_backing,drm_gem_bo_backing_kinds,dma_alloc_remap
+FAILSLAB=drm_gem_bo_backing,drm_gem_bo_backing_kinds,drm_gem_dma,drm_gem_dma_noncoherent,dma_alloc_remap
 
 # boot DIR LOG ARGUMENT...: the kernel runs its suites before there is a root; kunit_shutdown ends
 # it there. The debug kernel goes on to scripts/kunit-init.sh, on this machine's root, read-only.

@@ -557,10 +557,27 @@ static int64_t null_job_ms(void)
 	return now_ms() - start;
 }
 
-/* The job timeout is 500 ms: what takes less did not wait for it, on any but a very slow kernel. */
-static void must_be_free(int64_t usual)
+/*
+ * The job timeout is 500 ms: what takes less did not wait for it. A busy machine may take as long,
+ * but not every time.
+ */
+static void must_be_free(void (*close_busy)(int round), int round, int64_t usual)
 {
-	igt_assert_f(null_job_ms() < 300 + 2 * usual, "a job waited for that of a closed file\n");
+	int tries = 3;
+
+	do
+		close_busy(round);
+	while (null_job_ms() >= 300 + 2 * usual && --tries);
+	igt_assert_f(tries, "jobs waited for those of closed files\n");
+}
+
+static void close_running(int round)
+{
+	struct space s;
+
+	start_endless(&s, 0);
+	wait_for_word(&s.out, 1);
+	close_space(&s);
 }
 
 /* Catches: jobs that are not stopped when their file is closed, and hold up everybody else. */
@@ -568,14 +585,18 @@ static void close_stops_jobs(void)
 {
 	const int64_t usual = null_job_ms();
 
-	for (int round = 0; round < 5; round++) {
-		struct space s;
+	for (int round = 0; round < 5; round++)
+		must_be_free(close_running, round, usual);
+}
 
-		start_endless(&s, 0);
-		wait_for_word(&s.out, 1);
-		close_space(&s);
-		must_be_free(usual);
-	}
+static void close_waking(int round)
+{
+	struct space s;
+
+	igt_require_f(pf_sleep(), "the device does not go to sleep\n");
+	start_endless(&s, 0);
+	usleep(round * 500);
+	close_space(&s);
 }
 
 /* Catches: the same for a job that, its device just waking up, starts after the close. */
@@ -583,15 +604,8 @@ static void close_while_resuming(void)
 {
 	const int64_t usual = null_job_ms();
 
-	for (int round = 0; round < 8; round++) {
-		struct space s;
-
-		igt_require_f(pf_sleep(), "the device does not go to sleep\n");
-		start_endless(&s, 0);
-		usleep(round * 500);
-		close_space(&s);
-		must_be_free(usual);
-	}
+	for (int round = 0; round < 8; round++)
+		must_be_free(close_waking, round, usual);
 }
 
 struct reader {
