@@ -101,7 +101,7 @@ def reports(name):
     for must in ["kunit-init: end", "kunit-init: lockdep=1"] + ["kunit-init: scanned"] * ("KUNIT_LEAKS=1" in "".join(lines)):
         if not any(must in line for line in lines):
             found[f"{log}: no '{must}' on the console"] = True
-    suites = re.search(r"KUNIT_FAILSLAB=([\w,]+)", "".join(lines))
+    suites = re.search(r"KUNIT_FAILSLAB=([\w,]+)", "\n".join(lines))
     for suite in suites.group(1).split(",") if suites else []:
         if not any(re.search(rf"kunit-init: failslab: {suite}: ok \d+ test_alloc_undo$", line) for line in lines):
             found[f"{log}: test_alloc_undo of {suite} did not pass with failslab"] = True

@@ -850,37 +850,36 @@ static struct kunit_case gem_dma_cases[] = {
 	{}
 };
 
-static struct kunit_case gem_dma_noncoherent_cases[] = {
-	KUNIT_CASE(test_mmap),
-	KUNIT_CASE(test_mmap_dma_buf),
-	KUNIT_CASE(test_vmap),
-	KUNIT_CASE(test_free_memory),
-	KUNIT_CASE(test_free_memory_busy),
-	KUNIT_CASE(test_export_list),
-	KUNIT_CASE(test_import_own),
-	KUNIT_CASE(test_import_vmap),
-	KUNIT_CASE(test_sync),
-	KUNIT_CASE(test_scanout_buffer),
-	KUNIT_CASE_SLOW(test_alloc_undo),
-	{}
-};
+/* A suite's cases keep its results, so that each has its own. */
+#define NONCOHERENT_SUITE(_name)					\
+	static struct kunit_case gem_dma_##_name##_cases[] = {		\
+		KUNIT_CASE(test_mmap),					\
+		KUNIT_CASE(test_mmap_dma_buf),				\
+		KUNIT_CASE(test_vmap),					\
+		KUNIT_CASE(test_free_memory),				\
+		KUNIT_CASE(test_free_memory_busy),			\
+		KUNIT_CASE(test_export_list),				\
+		KUNIT_CASE(test_import_own),				\
+		KUNIT_CASE(test_import_vmap),				\
+		KUNIT_CASE(test_sync),					\
+		KUNIT_CASE(test_scanout_buffer),			\
+		KUNIT_CASE_SLOW(test_alloc_undo),			\
+		{}							\
+	};								\
+									\
+	static struct kunit_suite gem_dma_suite_##_name = {		\
+		.name = "drm_gem_dma_" #_name,				\
+		.init = gem_dma_init_##_name,				\
+		.test_cases = gem_dma_##_name##_cases,			\
+	}
+
+NONCOHERENT_SUITE(noncoherent);
+NONCOHERENT_SUITE(no_snoop);
 
 static struct kunit_suite gem_dma_suite = {
 	.name = "drm_gem_dma",
 	.init = gem_dma_init,
 	.test_cases = gem_dma_cases,
-};
-
-static struct kunit_suite gem_dma_suite_noncoherent = {
-	.name = "drm_gem_dma_noncoherent",
-	.init = gem_dma_init_noncoherent,
-	.test_cases = gem_dma_noncoherent_cases,
-};
-
-static struct kunit_suite gem_dma_suite_no_snoop = {
-	.name = "drm_gem_dma_no_snoop",
-	.init = gem_dma_init_no_snoop,
-	.test_cases = gem_dma_noncoherent_cases,
 };
 
 kunit_test_suites(&gem_dma_suite, &gem_dma_suite_noncoherent, &gem_dma_suite_no_snoop);
