@@ -120,6 +120,20 @@ static struct drm_gem_dma_object *import(struct kunit *test, struct drm_device *
 	return to_drm_gem_dma_obj(obj);
 }
 
+/* For a device that has to bounce: coherent memory cannot be, and nothing keeps its address. */
+static bool bounces(struct drm_device *drm)
+{
+	return dma_max_mapping_size(drm_dev_dma_dev(drm)) != SIZE_MAX;
+}
+
+static void skip_if_refused(struct kunit *test)
+{
+	struct gem_dma_ctx *ctx = test->priv;
+
+	if (bounces(ctx->drm_other))
+		kunit_skip(test, "importers would have to bounce");
+}
+
 static void put_now(struct kunit *test, struct drm_gem_dma_object *dma_obj)
 {
 	kunit_release_action(test, put_object, &dma_obj->base);
@@ -249,10 +263,12 @@ static void test_mmap(struct kunit *test)
 static void test_mmap_dma_buf(struct kunit *test)
 {
 	struct drm_gem_dma_object *dma_obj = create(test, TEST_SIZE), *importer;
-	struct dma_buf *dma_buf = export(test, dma_obj);
 	struct gem_dma_ctx *ctx = test->priv;
+	struct dma_buf *dma_buf;
 	unsigned int refs;
 
+	skip_if_refused(test);
+	dma_buf = export(test, dma_obj);
 	importer = import(test, ctx->drm_other, dma_buf);
 	refs = kref_read(&dma_obj->base.refcount);
 	check_mmap(test, &dma_obj->base, dma_buf->file, 0, 0, TEST_SIZE);
@@ -299,6 +315,7 @@ static void test_free_memory_busy(struct kunit *test)
 	struct gem_dma_ctx *ctx = test->priv;
 	struct drm_gem_dma_object *importer;
 
+	skip_if_refused(test);
 	importer = import(test, ctx->drm_other, export(test, dma_obj));
 	kunit_warning_suppress(test) {
 		drm_gem_dma_free_memory(dma_obj);
@@ -312,14 +329,16 @@ static void test_free_memory_busy(struct kunit *test)
 static void test_export_table(struct kunit *test)
 {
 	struct drm_gem_dma_object *dma_obj = create(test, TEST_SIZE);
-	struct dma_buf *dma_buf = export(test, dma_obj);
 	struct gem_dma_ctx *ctx = test->priv;
 	struct dma_buf_attachment *attach;
+	struct dma_buf *dma_buf;
 	struct scatterlist *sg;
 	struct sg_table *sgt;
 	size_t size = 0;
 	unsigned int i;
 
+	skip_if_refused(test);
+	dma_buf = export(test, dma_obj);
 	attach = dma_buf_attach(dma_buf, drm_dev_dma_dev(ctx->drm_other));
 	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, attach);
 	sgt = dma_buf_map_attachment_unlocked(attach, DMA_BIDIRECTIONAL);
@@ -343,6 +362,7 @@ static void test_export_list(struct kunit *test)
 	struct gem_dma_ctx *ctx = test->priv;
 	struct dma_buf *dma_buf;
 
+	skip_if_refused(test);
 	*(u32 *)drm_gem_dma_vaddr(dma_obj) = TEST_WORD;
 	dma_buf = export(test, dma_obj);
 	importer = import(test, ctx->drm_other, dma_buf);
@@ -356,6 +376,26 @@ static void test_export_list(struct kunit *test)
 	dma_buf_put(dma_buf);
 	put_now(test, importer);
 	KUNIT_EXPECT_TRUE(test, list_empty(&dma_obj->backing.peers));
+}
+
+/* Where importers would have to bounce: refused, and nothing is left of it. */
+static void test_export_refused(struct kunit *test)
+{
+	struct drm_gem_dma_object *dma_obj = create(test, TEST_SIZE);
+	struct gem_dma_ctx *ctx = test->priv;
+	struct dma_buf *dma_buf;
+	struct drm_gem_object *obj;
+
+	if (!bounces(ctx->drm_other))
+		kunit_skip(test, "importers do not have to bounce");
+	dma_buf = export(test, dma_obj);
+	obj = drm_gem_dma_prime_import(ctx->drm_other, dma_buf);
+	KUNIT_EXPECT_EQ(test, PTR_ERR(obj), -EIO);
+	obj = drm_gem_dma_prime_import_vmap(ctx->drm_vmap, dma_buf);
+	KUNIT_EXPECT_EQ(test, PTR_ERR(obj), -EIO);
+	KUNIT_EXPECT_TRUE(test, list_empty(&dma_buf->attachments));
+	KUNIT_EXPECT_TRUE(test, list_empty(&dma_obj->backing.peers));
+	put_dma_buf(dma_buf);
 }
 
 static void test_import_own(struct kunit *test)
@@ -373,8 +413,10 @@ static void test_import_vmap(struct kunit *test)
 {
 	struct drm_gem_dma_object *dma_obj = create(test, TEST_SIZE), *importer;
 	struct gem_dma_ctx *ctx = test->priv;
-	struct dma_buf *dma_buf = export(test, dma_obj);
+	struct dma_buf *dma_buf;
 
+	skip_if_refused(test);
+	dma_buf = export(test, dma_obj);
 	*(u32 *)drm_gem_dma_vaddr(dma_obj) = TEST_WORD;
 	importer = import(test, ctx->drm_vmap, dma_buf);
 	KUNIT_ASSERT_NOT_NULL(test, drm_gem_dma_vaddr(importer));
@@ -509,7 +551,9 @@ static void test_import_contiguous(struct kunit *test)
 	}
 	importer = import(test, ctx->drm, dma_buf);
 	KUNIT_EXPECT_EQ(test, importer->base.size, 2 * PAGE_SIZE);
-	KUNIT_EXPECT_EQ(test, drm_gem_dma_addr(importer), dma_addr);
+	/* A bounce buffer is another one each time. */
+	if (!bounces(ctx->drm))
+		KUNIT_EXPECT_EQ(test, drm_gem_dma_addr(importer), dma_addr);
 	dma_buf_put(dma_buf);
 	KUNIT_EXPECT_EQ(test, mock.released, 0);
 	put_now(test, importer);
@@ -681,6 +725,7 @@ static void test_scanout_buffer(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, drm_fb_dma_get_scanout_buffer(&p->plane, &sb), 0);
 	KUNIT_EXPECT_PTR_EQ(test, sb.map[0].vaddr, drm_gem_dma_vaddr(dma_obj));
 
+	skip_if_refused(test);
 	dma_buf = export(test, dma_obj);
 	importer = import(test, ctx->drm_other, dma_buf);
 	p->fb.obj[0] = &importer->base;
@@ -738,6 +783,7 @@ static void test_alloc_undo(struct kunit *test)
 	int n, ret, failed = 0;
 	bool done = false;
 
+	skip_if_refused(test);
 	if (!can_fail_alloc())
 		kunit_skip(test, "failslab spares sleeping allocations, see ignore-gfp-wait");
 
@@ -839,6 +885,7 @@ static struct kunit_case gem_dma_cases[] = {
 	KUNIT_CASE(test_free_memory_busy),
 	KUNIT_CASE(test_export_table),
 	KUNIT_CASE(test_export_list),
+	KUNIT_CASE(test_export_refused),
 	KUNIT_CASE(test_import_own),
 	KUNIT_CASE(test_import_vmap),
 	KUNIT_CASE(test_import_contiguous),
@@ -859,6 +906,7 @@ static struct kunit_case gem_dma_cases[] = {
 		KUNIT_CASE(test_free_memory),				\
 		KUNIT_CASE(test_free_memory_busy),			\
 		KUNIT_CASE(test_export_list),				\
+		KUNIT_CASE(test_export_refused),			\
 		KUNIT_CASE(test_import_own),				\
 		KUNIT_CASE(test_import_vmap),				\
 		KUNIT_CASE(test_sync),					\
