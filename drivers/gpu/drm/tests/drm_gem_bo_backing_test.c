@@ -254,8 +254,8 @@ static void flat_check(struct kunit *test, const struct flat *flat,
 
 	flat_check_lookup(test, flat, b, rnd);
 	for (i = 0; i < 4; i++) {
-		u64 offset = prandom_u32_state(rnd) % TEST_SIZE;
-		u64 size = 1 + prandom_u32_state(rnd) % (TEST_SIZE - offset);
+		unsigned long offset = prandom_u32_state(rnd) % TEST_SIZE;
+		unsigned long size = 1 + prandom_u32_state(rnd) % (TEST_SIZE - offset);
 		u32 index = offset >> PAGE_SHIFT;
 
 		flat_check_dma(test, flat, b, offset, size);
