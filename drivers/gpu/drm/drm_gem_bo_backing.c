@@ -116,6 +116,8 @@ struct run_list {
 struct iova_range {
 	struct list_head node;
 	struct dma_iova_state state;
+	/* Instead, with dma_map_ops that only know how to link what is in a table. */
+	struct sg_table sgt;
 };
 
 static const struct drm_gem_bo_run *
@@ -583,6 +585,16 @@ static void run_set_mapped(struct drm_gem_bo_run *run, bool linked)
 	run->fresh = 1;
 }
 
+static u64 runs_size(const struct drm_gem_bo_run *run, u32 num)
+{
+	u64 size = 0;
+
+	while (num--)
+		size += run_size(run++);
+
+	return size;
+}
+
 /* The IOMMU's part of runs_link(), undone if it fails. */
 static int iova_range_link(const struct drm_gem_bo_dma *dma, struct iova_range *range,
 			   struct drm_gem_bo_run *run, u32 num)
@@ -608,31 +620,76 @@ static int iova_range_link(const struct drm_gem_bo_dma *dma, struct iova_range *
 	return ret;
 }
 
+/* As many runs as were put together are in one entry; none is in two. */
+static int runs_set_dma(struct drm_gem_bo_run *run, u32 num, struct scatterlist *sg)
+{
+	u64 done = 0;
+	u32 i;
+
+	for (i = 0; i < num; i++) {
+		if (done == sg_dma_len(sg)) {
+			sg = sg_next(sg);
+			done = 0;
+		}
+		if (run_size(&run[i]) > sg_dma_len(sg) - done)
+			return -EOPNOTSUPP;
+		run[i].dma_addr = sg_dma_address(sg) + done;
+		done += run_size(&run[i]);
+	}
+
+	return 0;
+}
+
+/* What fails here may succeed run by run. */
+static int iova_range_map(const struct drm_gem_bo_dma *dma, struct iova_range *range,
+			  struct drm_gem_bo_run *run, u32 num)
+{
+	struct sg_table *sgt = &range->sgt;
+	struct scatterlist *sg;
+	u32 i;
+
+	if (sg_alloc_table(sgt, num, GFP_KERNEL))
+		return -ENOMEM;
+
+	for_each_sgtable_sg(sgt, sg, i) {
+		if (run_size(&run[i]) > UINT_MAX)
+			goto err_free;
+		sg_set_page(sg, run[i].page, run_size(&run[i]), 0);
+	}
+	if (dma_map_sgtable(dma->dev, sgt, dma->dir, dma->attrs))
+		goto err_free;
+	if (runs_set_dma(run, num, sgt->sgl))
+		goto err_unmap;
+
+	return 0;
+
+err_unmap:
+	dma_unmap_sgtable(dma->dev, sgt, dma->dir, dma->attrs);
+err_free:
+	sg_free_table(sgt);
+	return -EOPNOTSUPP;
+}
+
 /* One IOVA range for many runs: one address for the device, one flush. */
 static int runs_link(const struct drm_gem_bo_dma *dma, struct drm_gem_bo_run *run,
 		     u32 num, struct list_head *iovas)
 {
+	unsigned long boundary = dma_get_merge_boundary(dma->dev);
 	struct iova_range *range;
-	u64 size = 0;
 	int ret;
 	u32 i;
 
 	/* An IOMMU page that is larger than ours cannot be put together. */
-	if (num < 2 || dma_get_merge_boundary(dma->dev) >= PAGE_SIZE)
+	if (num < 2 || !boundary || boundary >= PAGE_SIZE)
 		return -EOPNOTSUPP;
 
-	for (i = 0; i < num; i++)
-		size += run_size(&run[i]);
-
-	range = kmalloc_obj(*range);
+	range = kzalloc_obj(*range);
 	if (!range)
 		return -ENOMEM;
-	if (!dma_iova_try_alloc(dma->dev, &range->state, 0, size)) {
-		kfree(range);
-		return -EOPNOTSUPP;
-	}
-
-	ret = iova_range_link(dma, range, run, num);
+	if (dma_iova_try_alloc(dma->dev, &range->state, 0, runs_size(run, num)))
+		ret = iova_range_link(dma, range, run, num);
+	else
+		ret = iova_range_map(dma, range, run, num);
 	if (ret) {
 		kfree(range);
 		return ret;
@@ -655,16 +712,25 @@ void drm_gem_bo_run_unmap(const struct drm_gem_bo_dma *dma, struct drm_gem_bo_ru
 	run->fresh = 0;
 }
 
+static void iova_range_destroy(const struct drm_gem_bo_dma *dma, struct iova_range *range)
+{
+	if (range->sgt.sgl) {
+		dma_unmap_sgtable(dma->dev, &range->sgt, dma->dir, dma->attrs);
+		sg_free_table(&range->sgt);
+	} else {
+		dma_iova_destroy(dma->dev, &range->state, dma_iova_size(&range->state),
+				 dma->dir, dma->attrs);
+	}
+	kfree(range);
+}
+
 static void iovas_destroy(const struct drm_gem_bo_dma *dma, struct list_head *iovas)
 {
 	struct iova_range *range, *next;
 
 	list_for_each_entry_safe(range, next, iovas, node) {
 		list_del(&range->node);
-		dma_iova_destroy(dma->dev, &range->state,
-				 dma_iova_size(&range->state), dma->dir,
-				 dma->attrs);
-		kfree(range);
+		iova_range_destroy(dma, range);
 	}
 }
 
