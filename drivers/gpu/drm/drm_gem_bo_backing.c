@@ -116,8 +116,6 @@ struct run_list {
 struct iova_range {
 	struct list_head node;
 	struct dma_iova_state state;
-	/* Instead, with dma_map_ops that only know how to link what is in a table. */
-	struct sg_table sgt;
 };
 
 static const struct drm_gem_bo_run *
@@ -620,55 +618,26 @@ static int iova_range_link(const struct drm_gem_bo_dma *dma, struct iova_range *
 	return ret;
 }
 
-/* As many runs as were put together are in one entry; none is in two. */
-static int runs_set_dma(struct drm_gem_bo_run *run, u32 num, struct scatterlist *sg)
+static struct iova_range *iova_range_map(const struct drm_gem_bo_dma *dma,
+					 struct drm_gem_bo_run *run, u32 num)
 {
-	u64 done = 0;
-	u32 i;
+	struct iova_range *range = kmalloc_obj(*range);
+	int ret = -EOPNOTSUPP;
 
-	for (i = 0; i < num; i++) {
-		if (done == sg_dma_len(sg)) {
-			sg = sg_next(sg);
-			done = 0;
-		}
-		if (run_size(&run[i]) > sg_dma_len(sg) - done)
-			return -EOPNOTSUPP;
-		run[i].dma_addr = sg_dma_address(sg) + done;
-		done += run_size(&run[i]);
+	if (!range)
+		return ERR_PTR(-ENOMEM);
+	if (dma_iova_try_alloc(dma->dev, &range->state, 0, runs_size(run, num)))
+		ret = iova_range_link(dma, range, run, num);
+	if (ret) {
+		kfree(range);
+		return ERR_PTR(ret);
 	}
 
-	return 0;
+	return range;
 }
 
-/* What fails here may succeed run by run. */
-static int iova_range_map(const struct drm_gem_bo_dma *dma, struct iova_range *range,
-			  struct drm_gem_bo_run *run, u32 num)
-{
-	struct sg_table *sgt = &range->sgt;
-	struct scatterlist *sg;
-	u32 i;
-
-	if (sg_alloc_table(sgt, num, GFP_KERNEL))
-		return -ENOMEM;
-
-	for_each_sgtable_sg(sgt, sg, i) {
-		if (run_size(&run[i]) > UINT_MAX)
-			goto err_free;
-		sg_set_page(sg, run[i].page, run_size(&run[i]), 0);
-	}
-	if (dma_map_sgtable(dma->dev, sgt, dma->dir, dma->attrs))
-		goto err_free;
-	if (runs_set_dma(run, num, sgt->sgl))
-		goto err_unmap;
-
-	return 0;
-
-err_unmap:
-	dma_unmap_sgtable(dma->dev, sgt, dma->dir, dma->attrs);
-err_free:
-	sg_free_table(sgt);
-	return -EOPNOTSUPP;
-}
+static struct iova_range *bridge_range_map(const struct drm_gem_bo_dma *dma,
+					   struct drm_gem_bo_run *run, u32 num);
 
 /* One IOVA range for many runs: one address for the device, one flush. */
 static int runs_link(const struct drm_gem_bo_dma *dma, struct drm_gem_bo_run *run,
@@ -676,24 +645,17 @@ static int runs_link(const struct drm_gem_bo_dma *dma, struct drm_gem_bo_run *ru
 {
 	unsigned long boundary = dma_get_merge_boundary(dma->dev);
 	struct iova_range *range;
-	int ret;
 	u32 i;
 
 	/* An IOMMU page that is larger than ours cannot be put together. */
 	if (num < 2 || !boundary || boundary >= PAGE_SIZE)
 		return -EOPNOTSUPP;
 
-	range = kzalloc_obj(*range);
-	if (!range)
-		return -ENOMEM;
-	if (dma_iova_try_alloc(dma->dev, &range->state, 0, runs_size(run, num)))
-		ret = iova_range_link(dma, range, run, num);
-	else
-		ret = iova_range_map(dma, range, run, num);
-	if (ret) {
-		kfree(range);
-		return ret;
-	}
+	range = iova_range_map(dma, run, num);
+	if (range == ERR_PTR(-EOPNOTSUPP))
+		range = bridge_range_map(dma, run, num);
+	if (IS_ERR(range))
+		return PTR_ERR(range);
 
 	for (i = 0; i < num; i++)
 		run_set_mapped(&run[i], true);
@@ -712,15 +674,16 @@ void drm_gem_bo_run_unmap(const struct drm_gem_bo_dma *dma, struct drm_gem_bo_ru
 	run->fresh = 0;
 }
 
+static void bridge_range_destroy(const struct drm_gem_bo_dma *dma, struct iova_range *range);
+
 static void iova_range_destroy(const struct drm_gem_bo_dma *dma, struct iova_range *range)
 {
-	if (range->sgt.sgl) {
-		dma_unmap_sgtable(dma->dev, &range->sgt, dma->dir, dma->attrs);
-		sg_free_table(&range->sgt);
-	} else {
-		dma_iova_destroy(dma->dev, &range->state, dma_iova_size(&range->state),
-				 dma->dir, dma->attrs);
+	if (!dma_use_iova(&range->state)) {
+		bridge_range_destroy(dma, range);
+		return;
 	}
+	dma_iova_destroy(dma->dev, &range->state, dma_iova_size(&range->state), dma->dir,
+			 dma->attrs);
 	kfree(range);
 }
 
@@ -1973,7 +1936,7 @@ EXPORT_SYMBOL_GPL(drm_gem_bo_backing_pfn_mkwrite);
 
 /*
  * The only part that knows struct sg_table. It goes when dma-buf can hand over
- * something better.
+ * something better, and dma_map_ops put it together.
  */
 
 /* A table that was made of a list mapped for the importer's device. */
@@ -2388,6 +2351,87 @@ static void backing_unimport(struct drm_gem_bo_backing *backing)
 	backing->runs = NULL;
 	backing->num_runs = 0;
 	backing->num_mapped = 0;
+}
+
+/* Several runs that dma_map_ops put together: they only know how to by a table. */
+struct bridge_range {
+	struct iova_range range;
+	struct sg_table sgt;
+};
+
+/* As many runs as were put together are in one entry; none is in two. */
+static int runs_set_dma(struct drm_gem_bo_run *run, u32 num, struct scatterlist *sg)
+{
+	u64 done = 0;
+	u32 i;
+
+	for (i = 0; i < num; i++) {
+		if (done == sg_dma_len(sg)) {
+			sg = sg_next(sg);
+			done = 0;
+		}
+		if (run_size(&run[i]) > sg_dma_len(sg) - done)
+			return -EOPNOTSUPP;
+		run[i].dma_addr = sg_dma_address(sg) + done;
+		done += run_size(&run[i]);
+	}
+
+	return 0;
+}
+
+/* What fails here may succeed run by run. */
+static int runs_map_table(const struct drm_gem_bo_dma *dma, struct sg_table *sgt,
+			  struct drm_gem_bo_run *run, u32 num)
+{
+	struct scatterlist *sg;
+	u32 i;
+
+	if (sg_alloc_table(sgt, num, GFP_KERNEL))
+		return -ENOMEM;
+
+	for_each_sgtable_sg(sgt, sg, i) {
+		if (run_size(&run[i]) > UINT_MAX)
+			goto err_free;
+		sg_set_page(sg, run[i].page, run_size(&run[i]), 0);
+	}
+	if (dma_map_sgtable(dma->dev, sgt, dma->dir, dma->attrs))
+		goto err_free;
+	if (runs_set_dma(run, num, sgt->sgl))
+		goto err_unmap;
+
+	return 0;
+
+err_unmap:
+	dma_unmap_sgtable(dma->dev, sgt, dma->dir, dma->attrs);
+err_free:
+	sg_free_table(sgt);
+	return -EOPNOTSUPP;
+}
+
+static struct iova_range *bridge_range_map(const struct drm_gem_bo_dma *dma,
+					   struct drm_gem_bo_run *run, u32 num)
+{
+	struct bridge_range *bridge = kzalloc_obj(*bridge);
+	int ret;
+
+	if (!bridge)
+		return ERR_PTR(-ENOMEM);
+	ret = runs_map_table(dma, &bridge->sgt, run, num);
+	if (ret) {
+		kfree(bridge);
+		return ERR_PTR(ret);
+	}
+
+	return &bridge->range;
+}
+
+static void bridge_range_destroy(const struct drm_gem_bo_dma *dma, struct iova_range *range)
+{
+	struct bridge_range *bridge = container_of(range, struct bridge_range, range);
+
+	dma_unmap_sgtable(dma->dev, &bridge->sgt, dma->dir, dma->attrs);
+	sg_free_table(&bridge->sgt);
+	kfree(bridge);
 }
 
 /* --- end of sg_table bridge --- */
