@@ -453,12 +453,13 @@ struct pb_view pb_view_import(const struct pb_import *imp, int dmabuf, uint64_t 
 }
 
 /*
- * Offsets are handed out from the first that no 32-bit length reaches, and a file may map only
- * what it has a handle for: so the one that works in a file of one handle is that handle's.
+ * Offsets are handed out from the first that no 32-bit length reaches (28 bits where the kernel has
+ * 32), and a file may map only what it has a handle for: so the one that works in a file of one
+ * handle is that handle's.
  */
 int64_t pb_find_offset(int drm)
 {
-	const int64_t first = 1ll << 32;
+	const int64_t first = 1ll << (sizeof(long) == 8 ? 32 : 28);
 
 	for (int64_t page = 0; page < 1 << 17; page++) {
 		const int64_t offset = first + page * pb_page;
