@@ -9,13 +9,14 @@ export STAGE_T0 := $(shell date +%s)
 MAKEFLAGS += --no-print-directory
 SHELL := /bin/bash
 
-VERBS := demo test source kernel guest kunit igt prime mesa gl panfrost bench mutations check check-all refresh series rust clean
+VERBS := demo census matrix test source kernel guest kunit igt prime mesa gl panfrost bench mutations check check-all refresh series rust clean
 
-.PHONY: help $(VERBS)
+.PHONY: help test-qemu $(VERBS)
 
 help:
 	@echo 'make demo       boot the converted kernel, draw with stock Mesa, write out/demo.png'
-	@echo 'make test       every lane below, one table, one closing line'
+	@echo 'make test       every lane below but test-qemu, one table, one closing line'
+	@echo 'make test-qemu  arm64, arm and x86_64 kernels in QEMU (make test has the arm64 one)'
 	@echo
 	@echo 'make source     build/linux: the pinned kernel and one commit per patch'
 	@echo 'make kernel     build/um/linux: User Mode Linux'
@@ -26,8 +27,10 @@ help:
 	@echo 'make mesa       Mesa smoke tests'
 	@echo 'make gl         Mesa'"'"'s panfrost driver on a model of Mali T860, G52 and G57'
 	@echo 'make panfrost   stock and our IGT tests of panfrost on that model'
-	@echo 'make check      compile for x86_64 and arm64, checkpatch, kernel-doc, sparse, each patch builds'
+	@echo 'make check      compile for three architectures, checkpatch, kernel-doc, sparse, each patch builds'
 	@echo 'make check-all  compile all of drivers/gpu/drm and drivers/accel (slow)'
+	@echo 'make matrix     which operation works on which kind of buffer, as KUnit found it'
+	@echo 'make census     who still carries pages and tables, before and after the series'
 	@echo 'make bench      time to fill GPU page tables, list against sg_table'
 	@echo 'make mutations  is a bug put into the drivers on purpose found?'
 	@echo 'make rust       compile the Rust binding and tyr in a chroot'
@@ -44,3 +47,6 @@ help:
 
 $(VERBS):
 	@scripts/$@.sh
+
+test-qemu:
+	@LANES="qemu-arm64 qemu-arm qemu-x86_64" scripts/test.sh

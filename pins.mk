@@ -25,3 +25,7 @@ PANMESA_SUITE := trixie
 PANMESA_VERSION := 25.0.7
 PANMESA_POOL := pool/main/m/mesa/mesa_25.0.7.orig.tar.xz
 PANMESA_SHA256 := 592272df3cf01e85e7db300c449df5061092574d099da275d19e97ef0510f8a6
+
+# What the small roots for arm64 and arm32 in QEMU are made of, from GUEST_SUITE.
+BUSYBOX_VERSION := 1.38.0
+LIBDRM_VERSION := 2.4.134

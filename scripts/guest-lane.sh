@@ -5,6 +5,8 @@
 # and compare them. CONVERTED and UNPATCHED name other kernel binaries than those built here.
 
 COMPARE=$TOP/scripts/igt_results.py
+# What boots a guest: boot.sh, or what takes the same arguments.
+BOOT=${BOOT:-$TOP/scripts/boot.sh}
 
 # An interrupt does not reach what runs in the background; scripts/boot.sh then misses its parent.
 trap 'kill $(jobs -p) 2>/dev/null || true' EXIT
@@ -15,7 +17,7 @@ converted_kernel() {
 		BASE='' "$TOP/scripts/kernel.sh"
 		CONVERTED=$(BASE='' um_dir)/linux
 	fi
-	[ -x "$CONVERTED" ] || die "no kernel at $CONVERTED"
+	[ -s "$CONVERTED" ] || die "no kernel at $CONVERTED"
 }
 
 unpatched_kernel() {
@@ -23,7 +25,7 @@ unpatched_kernel() {
 		BASE=1 "$TOP/scripts/kernel.sh"
 		UNPATCHED=$(BASE=1 um_dir)/linux
 	fi
-	[ -x "$UNPATCHED" ] || die "no unpatched kernel at $UNPATCHED"
+	[ -s "$UNPATCHED" ] || die "no unpatched kernel at $UNPATCHED"
 }
 
 # guest_program NAME GCC_OPTION...: guest/NAME.c as build/guest-demo/NAME.
@@ -104,7 +106,7 @@ choose() {
 }
 
 run_igt() {
-	"$TOP/scripts/boot.sh" -r -k "$2" -o "$3" -t 540 "${BOOT_OPTS[@]}" guest/igt.sh "$TESTS" ||
+	"$BOOT" -r -k "$2" -o "$3" -t 540 "${BOOT_OPTS[@]}" guest/igt.sh "$TESTS" ||
 		note "$1 kernel: the boot ended with status $?"
 }
 
@@ -112,7 +114,7 @@ run_igt() {
 baseline_key() {
 	{
 		sha256sum <"$UNPATCHED"
-		cat "$BUILD/guest.versions" "$LIST" "$TOP/guest/init" "$TOP/guest/igt.sh" "$TOP/scripts/boot.sh" \
+		cat "$BUILD/guest.versions" "$LIST" "$TOP/guest/init" "$TOP/guest/igt.sh" "$BOOT" \
 			"$TOP/expect/kernel-reports.txt"
 		printf '%s\n' "${BOOT_OPTS[@]}"
 		case $TESTS in /mnt/*) find "$TOP${TESTS#/mnt}" -type f -exec sha256sum {} + | sort ;; esac

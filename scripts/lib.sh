@@ -138,10 +138,11 @@ mirror() {
 
 # private_apt SUITE...: an apt of our own below build/apt that sees just these suites.
 # Sets APT_CONF; "APT_CONFIG=$APT_CONF apt-get download PACKAGE" then fetches from them.
+# APT_ARCH: another architecture's packages than this machine's.
 private_apt() {
 	local dir suite uri log
 	dir=$BUILD/apt/$(printf '%s+' "$@")
-	dir=${dir%+}
+	dir=${dir%+}${APT_ARCH:+-$APT_ARCH}
 	log=$dir/update.log
 	APT_CONF=$dir/apt.conf
 	export APT_CONF
@@ -175,6 +176,7 @@ private_apt_conf() {
 	APT::Get::List-Cleanup "false";
 	Acquire::Languages "none";
 	CONF
+	[ -z "${APT_ARCH:-}" ] || printf 'APT::Architecture "%s";\nAPT::Architectures { "%s"; };\n' "$APT_ARCH" "$APT_ARCH"
 }
 
 private_apt_update() {

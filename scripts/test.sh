@@ -8,7 +8,7 @@ set -euo pipefail
 . "$(dirname "$0")/lib.sh"
 
 DIR=$OUT/results
-LANES=${LANES:-"kunit guest igt prime mesa gl panfrost panfrost-debug check"}
+LANES=${LANES:-"kunit guest igt prime mesa gl panfrost panfrost-debug qemu-arm64 check"}
 unset BASE CONFIG RESULTS
 
 # What a lane runs; make's verbs but for the guest's check of itself.
@@ -16,12 +16,21 @@ command_of() {
 	case $1 in
 	source | kernel | kunit | igt | prime | mesa | gl | panfrost | check) echo "scripts/$1.sh" ;;
 	panfrost-debug) echo "env CONFIG=debug scripts/panfrost.sh" ;;
+	qemu-*-kernel) echo "scripts/qemu-kernel.sh $(arch_of "$1")" ;;
+	qemu-*-base) echo "env BASE=1 scripts/qemu-kernel.sh $(arch_of "$1")" ;;
+	qemu-*) echo "scripts/qemu.sh ${1#qemu-}" ;;
 	panmesa) echo "scripts/panmesa.sh" ;;
 	kernel-base) echo "env BASE=1 scripts/kernel.sh" ;;
 	guest-root) echo "scripts/guest.sh" ;;
 	guest) echo "scripts/guest.sh test" ;;
 	*) die "there is no lane $1" ;;
 	esac
+}
+
+# arch_of qemu-ARCH-WHAT
+arch_of() {
+	local arch=${1#qemu-}
+	printf '%s\n' "${arch%-*}"
 }
 
 # run_lane NAME: its status and time in NAME.end.
@@ -56,7 +65,7 @@ build_step() {
 heartbeat() {
 	local lane
 	while sleep 60; do
-		for lane in source kernel kernel-base guest-root panmesa $LANES; do
+		for lane in $STEPS $LANES; do
 			if [ -e "$DIR/$lane.log" ] && [ ! -e "$DIR/$lane.end" ]; then
 				stage "$lane: $(tail -n1 "$DIR/$lane.log" | cut -c1-100)"
 			fi
@@ -64,15 +73,35 @@ heartbeat() {
 	done
 }
 
+# steps: what has to be there before the lanes run, in order. QEMU's lanes need kernels of their
+# own, and most of them nothing else.
+steps() {
+	local lane found=' '
+	for lane in $LANES; do
+		case $lane in
+		qemu-x86_64) found+="guest-root $lane-kernel $lane-base " ;;
+		qemu-*) found+="$lane-kernel $lane-base " ;;
+		*) found+="guest-root kernel kernel-base panmesa " ;;
+		esac
+	done
+	for lane in guest-root kernel kernel-base panmesa $found; do
+		case $found in *" $lane "*) echo "$lane" ;; esac
+	done | awk '!seen[$0]++'
+}
+
 # The guest's root is fetched while the kernels compile.
 build() {
-	local ok=0
+	local ok=0 step root=''
 	build_step source || return
-	build_step guest-root &
-	build_step kernel || ok=1
-	build_step kernel-base || ok=1
-	wait $! || ok=1
-	build_step panmesa || ok=1
+	for step in $STEPS; do
+		if [ "$step" = guest-root ]; then
+			build_step guest-root &
+			root=$!
+		elif [ "$step" != source ]; then
+			build_step "$step" || ok=1
+		fi
+	done
+	[ -z "$root" ] || wait "$root" || ok=1
 	return $ok
 }
 
@@ -93,6 +122,7 @@ lanes() {
 
 cd "$TOP"
 for lane in $LANES; do command_of "$lane" >/dev/null; done
+STEPS="source $(steps | tr '\n' ' ')"
 rm -rf "$DIR"
 mkdir -p "$DIR"
 heartbeat &

@@ -1,0 +1,298 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: GPL-2.0
+# qemu.sh ARCH [PART]...: kernels of ARCH (arm64, arm, x86_64) in QEMU, converted and unpatched: KUnit
+# and our tests of igt-tests/, on drivers and behind IOMMUs that User Mode Linux does not have.
+# A part is a boot of each kernel; without, all of them. A difference is a failure, and so is what
+# expect/qemu-ARCH-PART.txt does not say. "qemu.sh expect ARCH PART" writes that file anew.
+# CONVERTED and UNPATCHED name other kernel images than those built here.
+set -euo pipefail
+# shellcheck source=scripts/lib.sh
+. "$(dirname "$0")/lib.sh"
+# shellcheck source=scripts/tree.sh
+. "$(dirname "$0")/tree.sh"
+export BOOT=$TOP/scripts/qemu-boot.sh
+# shellcheck source=scripts/guest-lane.sh
+. "$(dirname "$0")/guest-lane.sh"
+
+RESULTS_OF=$TOP/scripts/qemu_results.py
+ALL_TESTS=kms_backing_scanout,prime_backing_share,prime_backing_mmap,prime_backing_lifetime,prime_backing_sizes
+
+parts_of() {
+	case $1 in
+	arm64) echo kunit kunit-swiotlb kunit-iommu kunit-noncoherent virtio-gpu pl111 ili9341 exynos noncoherent swiotlb ;;
+	arm) echo kunit highmem pl111 fimd ;;
+	x86_64) echo kunit kunit-iommu intel-iommu virtio-iommu amd-iommu ili9341 igt-arcpgu igt-virtio-gpu ;;
+	*) die "there are no QEMU lanes for $1, but for arm64, arm and x86_64" ;;
+	esac
+}
+
+GPU=(-device "virtio-gpu-pci,iommu_platform=on,disable-legacy=on,xres=640,yres=480")
+# Devices without a driver, for the suites that look for one, and one with memory without pages.
+SPARE=(-device pci-testdev -device pci-testdev -device edu
+	-object "memory-backend-ram,id=pool,size=16M,share=on" -device "ivshmem-plain,memdev=pool")
+
+# What a part is: sets MACHINE (QEMU's options), BOARD (a device tree of the kernel's, where the
+# machine has none), DTS (what is added to its device tree), APPEND (to the kernel's command line),
+# TESTS, WITHOUT (subtests that are left out), LIMIT (seconds), FILTER (of KUnit's suites).
+part() {
+	# Without CRCs, and without panfrost, these skip everywhere; the last one wants a quiet machine.
+	WITHOUT='scanout-crc|sigbus-after-purge|needed-is-kept|exported-is-kept|no-memory-left'
+	BOARD='' DTS=() LIMIT=300 TESTS=$ALL_TESTS FILTER='d[rm]*'
+	if [ "$1" = kunit ]; then FILTER='*'; fi
+	"part_$ARCH" "$1"
+}
+
+part_arm64() {
+	local virt=virt,gic-version=3,dtb-randomness=off
+	QEMU='qemu-system-aarch64'
+	MACHINE=(-M "$virt" -cpu cortex-a57 -smp 2 -m 1024)
+	APPEND="console=ttyAMA0"
+	case $1 in
+	*iommu | *noncoherent | virtio-gpu | pl111) MACHINE[1]=$virt,iommu=smmuv3 ;;
+	esac
+	case $1 in
+	kunit-swiotlb | swiotlb) APPEND+=" swiotlb=65536,force" ;;
+	esac
+	# With two processors KUnit's lines on the console cut each other.
+	case $1 in
+	kunit*) MACHINE+=(-smp 1 "${SPARE[@]}") ;;
+	virtio-gpu | noncoherent) MACHINE+=("${GPU[@]}") ;;
+	esac
+	case $1 in
+	*noncoherent) DTS=(noncoherent) ;;
+	ili9341 | swiotlb) DTS=(ili9341) APPEND+=" cma=256M" ;;
+	exynos) APPEND+=" cma=256M" ;;
+	virtio-gpu) APPEND+=" transparent_hugepage_shmem=always initcall_blacklist=exynos_drm_init" ;;
+	pl111)
+		DTS=(pl111)
+		MACHINE+=(-device "loader,addr=0x7f000024,data=4,data-len=4")
+		APPEND+=" mem=1000M QEMU_TICK=1 initcall_blacklist=exynos_drm_init"
+		# DMA_API_DEBUG looks for each of 16384 pages in a range of 64 MiB: 40 s.
+		WITHOUT+='|64m'
+		;;
+	esac
+}
+
+part_arm() {
+	QEMU='qemu-system-arm'
+	MACHINE=(-M "virt,highmem=off" -cpu cortex-a15 -smp 1 -m 1024)
+	APPEND="console=ttyAMA0"
+	case $1 in
+	kunit) MACHINE+=("${SPARE[@]}") ;;
+	highmem)
+		MACHINE=(-M "virt,highmem=off" -cpu cortex-a15 -smp 2 -m 2048 "${GPU[@]}")
+		APPEND+=" initcall_blacklist=exynos_drm_init"
+		;;
+	pl111)
+		BOARD=arm/vexpress-v2p-ca9 DTS=(vexpress)
+		MACHINE=(-M vexpress-a9 -smp 2 -m 512)
+		APPEND+=" initcall_blacklist=exynos_drm_init"
+		;;
+	fimd)
+		# What the display controller reads is an IOVA, which QEMU takes for an address: no pictures.
+		BOARD=samsung/exynos4210-smdkv310 DTS=(smdkc210)
+		MACHINE=(-M smdkc210 -smp 2 -m 1024)
+		# The IOMMU's driver syncs its page tables word by word: DMA_API_DEBUG searches all it has for
+		# each word, and complains that it finds nothing.
+		APPEND="console=ttySAC0,115200 clk_ignore_unused pd_ignore_unused dma_debug=off"
+		TESTS=prime_backing_share,prime_backing_mmap,prime_backing_lifetime,prime_backing_sizes,kms_backing_scanout:faults
+		;;
+	esac
+}
+
+part_x86_64() {
+	QEMU='qemu-system-x86_64'
+	MACHINE=(-M q35 -cpu max -accel "tcg,thread=multi" -smp 2 -m 1024 -vga none)
+	APPEND="console=ttyS0"
+	case $1 in
+	kunit*) MACHINE[7]=1 ;;
+	esac
+	case $1 in
+	kunit-iommu | intel-iommu) MACHINE+=(-device "intel-iommu,intremap=off") ;;
+	virtio-iommu) MACHINE+=(-device virtio-iommu-pci) ;;
+	amd-iommu) MACHINE+=(-device amd-iommu) ;;
+	esac
+	case $1 in
+	kunit-iommu) MACHINE+=("${SPARE[@]}") ;;
+	*-iommu) MACHINE+=("${GPU[@]}") ;;
+	ili9341) BOARD='qemu-x86_64' APPEND+=" cma=256M" ;;
+	esac
+}
+
+# source_tree DIR: the device tree's source: QEMU's own, ours, or a board's of the kernel.
+source_tree() {
+	local board=$BASE_LINUX/arch/arm/boot/dts/$BOARD.dts
+	if [ -z "$BOARD" ]; then
+		"$QEMU" "${MACHINE[@]}" -machine "dumpdtb=$1/qemu.dtb" -display none >"$1/dumpdtb.log" 2>&1
+		dtc -q -I dtb -O dts "$1/qemu.dtb"
+	elif [ -e "$TOP/guest/$BOARD.dts" ]; then
+		cat "$TOP/guest/$BOARD.dts"
+	else
+		cpp -nostdinc -undef -D__DTS__ -x assembler-with-cpp -I "$BASE_LINUX/include" \
+			-I "$BASE_LINUX/scripts/dtc/include-prefixes" -I "${board%/*}" "$board"
+	fi
+}
+
+# device_tree DIR: with the part's additions, as DIR/part.dtb; sets MACHINE to take it.
+device_tree() {
+	local name
+	[ -n "$BOARD$(printf %s "${DTS[@]}")" ] || return 0
+	need device-tree-compiler cpp
+	{
+		source_tree "$1"
+		for name in "${DTS[@]}"; do cat "$TOP/guest/qemu-$name.dts"; done
+	} >"$1/part.dts"
+	run "$1/dtc.log" dtc -q -I dts -O dtb -o "$1/part.dtb" "$1/part.dts"
+	MACHINE+=(-dtb "$1/part.dtb")
+}
+
+# boot IMAGE DIR ARGUMENT...: what else is on the kernel's command line.
+boot() {
+	local image=$1 dir=$2
+	shift 2
+	rm -rf "$dir"
+	mkdir -p "$dir"
+	device_tree "$dir"
+	"$TOP/scripts/qemu_boot.py" "$dir/console.log" "$LIMIT" "$QEMU" "${MACHINE[@]}" "${INITRD[@]}" \
+		-kernel "$image" -append "$APPEND panic=-1 $*" 2>"$dir/qemu.log" ||
+		note "${dir#"$OUT"/}: the boot ended with status $?; log: $dir/console.log"
+	"$TOP/scripts/report.py" kernel-reports "$dir/console.log" >"$dir/reports.txt"
+}
+
+# both DIR ARGUMENT...: the two kernels beside each other, in DIR/base and DIR/converted.
+both() {
+	local dir=$1 other
+	shift
+	boot "$CONVERTED" "$dir/converted" "$@" &
+	other=$!
+	boot "$UNPATCHED" "$dir/base" "$@"
+	wait "$other"
+}
+
+parse_kunit() {
+	python3 "$LINUX/tools/testing/kunit/kunit.py" parse --json="$1/kunit.json" "$1/console.log" >"$1/kunit.txt" 2>&1 || true
+	[ -s "$1/kunit.json" ]
+}
+
+# kunit PART DIR: the suites run while the kernel boots, and there is no root.
+kunit() {
+	local part=$1 dir=$2 kernel failed=0
+	INITRD=()
+	both "$dir" kunit_shutdown=reboot "kunit.filter_glob=$FILTER"
+	for kernel in base converted; do
+		if ! parse_kunit "$dir/$kernel"; then
+			result FAIL "$part/$kernel" "no KUnit results; log: $dir/$kernel/console.log"
+			return
+		fi
+	done
+	"$RESULTS_OF" facts "$dir/converted/console.log"
+	"$TOP/scripts/kunit_results.py" --lane "$LANE" --results "$dir/kunit.tsv" --base "$dir/base/kunit.json" \
+		--gone "$TOP/expect/kunit-gone.txt" "$dir/converted/kunit.json" >"$dir/kunit.table" || true
+	"$RESULTS_OF" kunit "$RESULTS" "$LANE" "$part" "$dir" "$TOP/expect/qemu-kunit.txt" || failed=1
+	"$RESULTS_OF" reports "$RESULTS" "$LANE" "$part" "$dir/base/console.log" "$dir/converted/console.log" \
+		"$TOP/expect/qemu-kunit-reports.txt" || failed=1
+	LANE_FAILED=$((LANE_FAILED + failed))
+}
+
+# tests PART DIR: our tests, in a guest.
+tests() {
+	local part=$1 dir=$2 kernel failed=0
+	INITRD=(-initrd "$BUILD/qemu-root-$ARCH.cpio")
+	both "$dir" "loglevel=1 log_buf_len=8M kunit.enable=0 drm_client_lib.active=none QEMU_TESTS=$TESTS" \
+		"QEMU_WITHOUT=$WITHOUT"
+	for kernel in base converted; do
+		"$RESULTS_OF" json "$dir/$kernel/console.log" "$dir/$kernel"
+		report_log "$part" "$kernel" "$dir/$kernel"
+	done
+	"$RESULTS_OF" facts "$dir/converted/console.log"
+	"$COMPARE" compare "$LANE/$part" "$dir/base" "$dir/converted" "$TOP/expect/qemu-$ARCH-$part.txt" "$RESULTS" || failed=1
+	"$RESULTS_OF" counts "$RESULTS" "$LANE" "$part" "$dir/base/console.log" "$dir/converted/console.log" || failed=1
+	LANE_FAILED=$((LANE_FAILED + failed))
+}
+
+# igt PART: stock IGT, on the guest root that User Mode Linux has, too.
+igt() {
+	local driver=${1#igt-} qemu='' append='loglevel=7 drm_client_lib.active=none' dtb=$BUILD/qemu-arcpgu.dtb
+	case $driver in
+	arcpgu)
+		need device-tree-compiler
+		run "$BUILD/log/qemu-arcpgu.log" dtc -q -I dts -O dtb -o "$dtb" "$TOP/guest/qemu-arcpgu.dts"
+		append+=" dtb=$dtb memmap=4K\$0x5f000000 cma=64M"
+		;;
+	virtio-gpu) qemu="-device intel-iommu,intremap=off ${GPU[*]}" ;;
+	esac
+	igt_lane "$LANE/$1" /usr/libexec/igt-gpu-tools "$TOP/guest/qemu-igt.txt" \
+		"$TOP/expect/qemu-$ARCH-$1.txt" -e "IGT_FORCE_DRIVER=${driver/-/_}" -q "$qemu" -a "$append" ||
+		LANE_FAILED=$((LANE_FAILED + 1))
+	"$RESULTS_OF" facts "$OUT/$LANE/$1/converted/console.log"
+}
+
+report_log() {
+	local first
+	if ! grep -aq 'qemu: done' "$3/console.log"; then
+		result FAIL "$1/$2-boot" "did not get to its end; log: $3/console.log"
+	elif ! first=$("$RESULTS_OF" judge "$3" "$TOP/expect/qemu-reports.txt"); then
+		result FAIL "$1/$2-kernel-log" "$first; log: $3/console.log"
+	else
+		result PASS "$1/$2-kernel-log" >/dev/null
+	fi
+}
+
+# verdict PART SECONDS: its line; one without results did not run.
+verdict() {
+	local counts
+	counts=$(awk -F'\t' -v part="$1/" 'index($3, part) == 1 { n[$1]++ } END {
+		printf "%d passed, %d failed, %d skipped", n["PASS"], n["FAIL"], n["SKIP"] }' "$RESULTS")
+	case $counts in "0 passed, 0 failed, "*) result FAIL "$1/part" "nothing ran" ;; esac
+	stage "qemu-$ARCH/$1: $counts ($2 s)"
+}
+
+kernels() {
+	if [ -z "${CONVERTED:-}" ]; then
+		BASE='' "$TOP/scripts/qemu-kernel.sh" "$ARCH"
+		CONVERTED=$(BASE='' qemu_dir "$ARCH")/image
+	fi
+	if [ -z "${UNPATCHED:-}" ]; then
+		BASE=1 "$TOP/scripts/qemu-kernel.sh" "$ARCH"
+		UNPATCHED=$(BASE=1 qemu_dir "$ARCH")/image
+	fi
+	[ -s "$CONVERTED" ] || die "no kernel at $CONVERTED"
+	[ -s "$UNPATCHED" ] || die "no unpatched kernel at $UNPATCHED"
+}
+
+qemu_packages() {
+	case $1 in
+	x86_64) need qemu-system-x86 ;;
+	*) need qemu-system-arm ;;
+	esac
+	need python3
+}
+
+if [ "${1:-}" = expect ]; then
+	"$RESULTS_OF" expect "$OUT/qemu-$2/$3/base" "$OUT/qemu-$2/$3/converted" "$TOP/expect/qemu-$2-$3.txt"
+	exit
+fi
+[ $# -gt 0 ] || die "which architecture: arm64, arm or x86_64?"
+ARCH=$1
+shift
+PARTS=$(parts_of "$ARCH")
+[ $# -gt 0 ] || read -ra PARTS <<<"$PARTS"
+[ $# = 0 ] || PARTS=("$@")
+lane "qemu-$ARCH"
+qemu_packages "$ARCH"
+kernels
+"$TOP/scripts/qemu-root.sh" "$ARCH"
+for part in "${PARTS[@]}"; do
+	started=$(date +%s)
+	part "$part"
+	dir=$OUT/qemu-$ARCH/$part
+	rm -rf "$dir"
+	mkdir -p "$dir"
+	case $part in
+	kunit*) kunit "$part" "$dir" ;;
+	igt-*) igt "$part" ;;
+	*) tests "$part" "$dir" ;;
+	esac
+	verdict "$part" $(($(date +%s) - started))
+done
+lane_end

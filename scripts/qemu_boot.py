@@ -1,0 +1,59 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0
+"""qemu_boot.py LOG SECONDS QEMU ARGUMENT...: boots a machine whose console goes to LOG.
+
+It ends when the machine does, soon after "qemu: done" on the console, or after SECONDS (exit status
+124). A line "qemu: screendump NAME" there has QEMU write what the screen shows to NAME.ppm beside
+LOG.
+"""
+import os
+import re
+import subprocess
+import sys
+import time
+
+GRACE = 5
+SHOT = re.compile(rb"qemu: screendump ([\w-]+)")
+
+
+class Console:
+    """The console's log as it grows."""
+
+    def __init__(self, path):
+        self.file = open(path, "rb")
+        self.rest = b""
+
+    def lines(self):
+        *lines, self.rest = (self.rest + self.file.read()).split(b"\n")
+        return lines
+
+
+def main(argv):
+    log, limit, command = argv[1], float(argv[2]), argv[3:]
+    open(log, "wb").close()
+    qemu = subprocess.Popen(command + ["-display", "none", "-no-reboot", "-serial", "file:" + log, "-monitor", "stdio"],
+                            stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
+                            env=os.environ | {"QEMU_AUDIO_DRV": "none"})
+    console, end, parent = Console(log), time.monotonic() + limit, os.getppid()
+    done = False
+    try:
+        while qemu.poll() is None and time.monotonic() < end and os.getppid() == parent:
+            for line in console.lines():
+                if b"qemu: done" in line:
+                    done, end = True, time.monotonic() + GRACE
+                if SHOT.search(line):
+                    shot = os.path.join(os.path.dirname(log), SHOT.search(line).group(1).decode() + ".ppm")
+                    qemu.stdin.write(b"screendump " + shot.encode() + b"\n")
+                    qemu.stdin.flush()
+            time.sleep(0.05)
+        late = qemu.poll() is None and not done
+    finally:
+        qemu.kill()
+    said = qemu.stderr.read().decode(errors="replace").strip()
+    if said:
+        print(said, file=sys.stderr)
+    return 124 if late else 0 if done or qemu.returncode in (0, -9) else qemu.returncode
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv))

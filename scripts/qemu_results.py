@@ -1,0 +1,227 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0
+"""Reads the console of a guest that ran guest/qemu-init.
+
+qemu_results.py json LOG DIR                 what the tests said, as igt_results.py takes it
+qemu_results.py facts LOG                    what ran where, behind which IOMMU
+qemu_results.py counts TSV LANE PART BASE CONVERTED    numbers that must not grow
+qemu_results.py judge DIR LIST               the first of DIR/reports.txt that LIST (regular expression,
+                                             tab, reason) does not know
+qemu_results.py expect BASE CONVERTED FILE   writes what igt_results.py compare is to expect, with as
+                                             few lines as say the same; reasons of old lines stay
+qemu_results.py kunit TSV LANE PART DIR LIST what kunit_results.py wrote to DIR/kunit.tsv, less what LIST
+                                             (part:suite.case, tab, reason) knows to fail on both
+qemu_results.py reports TSV LANE PART BASE CONVERTED LIST    complaints of two KUnit boots; new ones
+                                             have to be in LIST (part of the line, tab, reason)
+"""
+import fnmatch
+import json
+import os
+import re
+import sys
+
+import igt_results
+import kunit_results
+import report
+
+BEGIN = re.compile(r"qemu: begin (\S+)")
+END = re.compile(r"qemu: end (\S+) status (\d+)")
+STARTING = re.compile(r"Starting (dynamic )?subtest: (\S+)")
+RESULT = re.compile(r"(Dynamic subtest|Subtest) (\S+): (SUCCESS|SKIP|FAIL|CRASH|TIMEOUT)")
+FACT = re.compile(r"qemu: (kernel|device|vidi|no|shows): ?|(?:^|: )dma: ")
+GROUP = re.compile(r"(\S+): Adding to iommu group (\d+)")
+IOMMU = re.compile(r"(arm-smmu-v3|DMAR|AMD-Vi|virtio_iommu|exynos-sysmmu)\b")
+BOUNCED = re.compile(r"command line: .*\bswiotlb=[0-9,]*force")
+PROBED = re.compile(r"Initialized (\w+) \S+ for (\S+) on minor")
+SPARE = re.compile(r"# \S+: (\S+) is behind an IOMMU")
+COUNT = re.compile(r"(?:^|: )count: (\S+) (\d+)$")
+WORDS = {"SUCCESS": "pass", "SKIP": "skip", "FAIL": "fail", "CRASH": "crash", "TIMEOUT": "timeout"}
+
+
+def lines_of(path):
+    if not os.path.exists(path):
+        return []
+    with open(path, encoding="utf-8", errors="replace") as file:
+        return [line.rstrip("\r\n") for line in file]
+
+
+def tests(lines):
+    """{name: {result, out, err}} of igt@BINARY@SUBTEST; where that has dynamic subtests they are
+    listed instead, as igt@BINARY@SUBTEST/DYNAMIC. Of what a child process said first, the parent's
+    later word counts."""
+    found, binary, subtest, running = {}, None, None, None
+    for line in lines:
+        if BEGIN.search(line):
+            binary, subtest, running = BEGIN.search(line).group(1), None, None
+        elif END.search(line):
+            binary = running = None
+        start, result = STARTING.search(line), RESULT.search(line)
+        if binary and start:
+            subtest = subtest if start.group(1) else f"igt@{binary}@{start.group(2)}"
+            running = f"{subtest}/{start.group(2)}" if start.group(1) else subtest
+            found[running] = {"result": "incomplete", "out": "", "err": ""}
+        if binary and running:
+            found[running]["out"] += line + "\n"
+        if binary and result:
+            name = subtest or f"igt@{binary}@{result.group(2)}"
+            name += "/" + result.group(2) if result.group(1)[0] == "D" else ""
+            found.setdefault(name, {"out": line, "err": ""})["result"] = WORDS[result.group(3)]
+    containers = {name.partition("/")[0] for name in found if "/" in name}
+    return {name: test for name, test in found.items() if name not in containers}
+
+
+def write_json(log, directory):
+    found = tests(lines_of(log))
+    if found:
+        with open(os.path.join(directory, "results.json"), "w", encoding="utf-8") as file:
+            json.dump({"tests": found}, file)
+
+
+def groups_of(lines):
+    """{device: what the kernel says of its IOMMU}"""
+    iommu = next((m.group(0) for m in map(IOMMU.search, lines) if m), "an IOMMU")
+    return {m.group(1): f"group {m.group(2)} of {iommu}" for m in map(GROUP.search, lines) if m}
+
+
+def kernel_facts(lines):
+    """Where no guest says it, the kernel does."""
+    groups = groups_of(lines)
+    direct = "direct, bounced" if any(BOUNCED.search(line) for line in lines) else "direct"
+    for driver, device in dict.fromkeys(m.groups() for m in map(PROBED.search, lines) if m):
+        yield f"device: {driver} on {device}: {groups.get(device, direct)}"
+    for device in dict.fromkeys(m.group(1) for m in map(SPARE.search, lines) if m):
+        yield f"device of suites: {device}: {groups.get(device, direct)}"
+
+
+def facts(log):
+    lines = lines_of(log)
+    found = [re.sub(r"^.*?qemu: ", "", line) for line in lines if FACT.search(line)] or kernel_facts(lines)
+    print("".join(f"  {line}\n" for line in found), end="")
+    if counts_of(log):
+        print("  counts: " + ", ".join(f"{name} {number}" for name, number in counts_of(log).items()))
+
+
+def add_rows(tsv, lane, part, rows):
+    with open(tsv, "a", encoding="utf-8") as file:
+        for verdict, name, reason in rows:
+            if verdict == "FAIL":
+                print(f"FAIL {part}/{name}: {reason}")
+            file.write("\t".join([verdict, lane, f"{part}/{name}"] + ([reason] if reason else [])) + "\n")
+    return any(row[0] == "FAIL" for row in rows)
+
+
+def counts_of(log):
+    return {m.group(1): int(m.group(2)) for m in map(COUNT.search, lines_of(log)) if m}
+
+
+def counts(tsv, lane, part, base, converted):
+    old, new = counts_of(base), counts_of(converted)
+    rows = []
+    for name in dict.fromkeys(list(old) + list(new)):
+        b, c = old.get(name), new.get(name)
+        good = b is not None and c is not None and c <= b
+        rows.append(("PASS" if good else "FAIL", f"count/{name}",
+                     f"{c} on the converted kernel, {b} on the unpatched"))
+    return add_rows(tsv, lane, part, rows)
+
+
+def judge(directory, path):
+    """Exit status 1 and the line, if there is one."""
+    known = [re.compile(text) for text in kunit_results.read_list(path)]
+    for line in lines_of(os.path.join(directory, "reports.txt")):
+        if not any(k.search(line) for k in known):
+            print(line)
+            return True
+    return False
+
+
+def shorter(results):
+    """Patterns for {name: result}: a subtest's or a dynamic subtest's, where all of them agree."""
+    by_pattern = {}
+    for name in results:
+        test, _, dynamic = name.partition("/")
+        binary = test.rpartition("@")[0]
+        for pattern in {name, f"{test}/*" if dynamic else name, f"{binary}@*/{dynamic}" if dynamic else name}:
+            by_pattern.setdefault(pattern, []).append(name)
+    left = {name for name, result in results.items() if result != "pass"}
+    chosen = {}
+    same = [(pattern, names) for pattern, names in by_pattern.items() if len({results[n] for n in names}) == 1]
+    for pattern, names in sorted(same, key=lambda item: -len(item[1])):
+        if left & set(names):
+            chosen[pattern] = results[names[0]]
+            left -= set(names)
+    return chosen
+
+
+def expect(base, converted, path):
+    b, c, old = igt_results.Run(base), igt_results.Run(converted), igt_results.Expectations(path)
+    reasons = {pattern: reason for pattern, *_, reason in old.lines}
+    results, chance = {}, [pattern for pattern, result, new, _ in old.lines if "|" in result + new]
+    for name in igt_results.all_names(b, c):
+        if any(fnmatch.fnmatchcase(name, pattern) for pattern in chance):
+            continue
+        pair = (b.result(name), c.result(name))
+        results[name] = pair[0] if pair[0] == pair[1] else "/".join(pair)
+    header = [line for line in lines_of(path) if line.startswith("#") or "|" in line.split("\t")[1]]
+    lines = [f"{pattern}\t{result}\t{reasons.get(pattern, 'TODO')}" for pattern, result in shorter(results).items()]
+    igt_results.write_lines(path, (header or ["# SPDX-License-Identifier: GPL-2.0"]) + sorted(lines))
+
+
+SKIPPED = re.compile(r"ok \d+ (\S+) # SKIP (.*IOMMU.*)")
+
+
+def kunit(tsv, lane, part, directory, path):
+    base = kunit_results.read_cases(os.path.join(directory, "base", "kunit.json"))
+    listed, rows = kunit_results.read_list(path), []
+    for line in lines_of(os.path.join(directory, "kunit.tsv")):
+        verdict, _, name, reason = (line.split("\t") + [""])[:4]
+        key = f"{part}:{name}"
+        if key in listed and verdict == "FAIL" and base.get(name) == "FAIL":
+            verdict, reason = "SKIP", f"fails on both kernels: {listed[key]}"
+        elif key in listed:
+            verdict, reason = "FAIL", f"listed as failing on both kernels, but it is {verdict}"
+        rows.append((verdict, name, reason))
+    # Where there is an IOMMU, no case may skip for want of one.
+    for line in lines_of(os.path.join(directory, "converted", "console.log")) if part.endswith("-iommu") else []:
+        if SKIPPED.search(line):
+            rows.append(("FAIL", SKIPPED.search(line).group(1), "skipped: " + SKIPPED.search(line).group(2)))
+    return add_rows(tsv, lane, part, rows)
+
+
+def complaints(log):
+    """{report without what changes: the suite and case it came from}"""
+    lines = [re.sub(r"^(\[ *\d+\.\d+\](\[ *\w+\])? )+", "", line) for line in lines_of(log)]
+    known = report.known_reports()
+    found = {}
+    for index, line in enumerate(lines):
+        if line.startswith(("Kernel command line", "Unknown kernel")) or not report.REPORT.search(line):
+            continue
+        if not any(k.search(line) for k in known):
+            found[f"{kunit_results.place(lines, index)}: {kunit_results.steady(line)}"] = True
+    return list(found)
+
+
+def reports(tsv, lane, part, base, converted, path):
+    known, listed = complaints(base), kunit_results.read_list(path)
+    rows = []
+    for line in complaints(converted):
+        if line in known:
+            continue
+        reason = next((why for text, why in listed.items() if text in line), None)
+        rows.append(("FAIL", f"report: {line}", "not on the unpatched kernel") if reason is None
+                    else ("PASS", f"expected report: {line}", reason))
+    rows.append(("PASS", "kernel-log", f"{len(known)} reports on the unpatched kernel")
+                if not any(row[0] == "FAIL" for row in rows) else ("FAIL", "kernel-log", "new reports"))
+    return add_rows(tsv, lane, part, rows)
+
+
+def main(argv):
+    verbs = {"json": write_json, "facts": facts, "counts": counts, "reports": reports,
+             "judge": judge, "kunit": kunit, "expect": expect}
+    if len(argv) < 3 or argv[1] not in verbs:
+        sys.exit(__doc__)
+    return verbs[argv[1]](*argv[2:])
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv))
