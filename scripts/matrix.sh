@@ -1,0 +1,36 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: GPL-2.0
+# make matrix: which operation works on which kind of buffer, and with which errno it is refused, as the
+# KUnit suites found it in their last boots on User Mode Linux and in QEMU. Boots what was not booted.
+# x86_64 only if it was (make test-qemu).
+set -euo pipefail
+# shellcheck source=scripts/lib.sh
+. "$(dirname "$0")/lib.sh"
+
+UML=$BUILD/um/kunit.log
+PARTS=(kunit kunit-swiotlb kunit-iommu kunit-noncoherent)
+X86=$OUT/qemu-x86_64/kunit-iommu/converted/console.log
+# What every boot has to have, and what needs a device tree, a device or an IOMMU.
+ALL=,32bit,unreachable
+ARM=$ALL,noncoherent,mixed,pool
+
+log_of() { printf '%s\n' "$OUT/qemu-arm64/$1/converted/console.log"; }
+
+boot_missing() {
+	local part missing=()
+	[ -s "$UML" ] || "$TOP/scripts/kunit.sh" || note "make kunit failed; the matrix is of what it left"
+	for part in "${PARTS[@]}"; do
+		[ -s "$(log_of "$part")" ] || missing+=("$part")
+	done
+	[ ${#missing[@]} = 0 ] || "$TOP/scripts/qemu.sh" arm64 "${missing[@]}" ||
+		note "scripts/qemu.sh arm64 failed; the matrix is of what it left"
+}
+
+boot_missing
+ARGS=("User Mode Linux, direct=U=$ALL=$UML"
+	"arm64, direct=D=$ARM=$(log_of kunit)"
+	"arm64, direct, every mapping bounced=S=$ARM=$(log_of kunit-swiotlb)"
+	"arm64, PCI behind SMMUv3=I=$ARM,iommu,to_iommu=$(log_of kunit-iommu)"
+	"arm64, PCI that does not snoop behind SMMUv3=N=$ARM,iommu,to_iommu=$(log_of kunit-noncoherent)")
+[ ! -s "$X86" ] || ARGS+=("x86_64, PCI behind intel-iommu=X=$ALL,iommu,to_iommu=$X86")
+"$TOP/scripts/matrix.py" "${ARGS[@]}"
