@@ -70,16 +70,16 @@ boot_one() {
 		"/mnt/build/igt-tests/$3" --run-subtest "$4" >/dev/null 2>&1 || true
 }
 
-# fatal: each test in a boot of its own, on both kernels.
+# fatal: each test in a boot of its own, on both kernels. Not all at once: a job has 500 ms.
 fatal() {
 	local test binary subtest kernel dir=$OUT/$NAME/fatal found=() differs=0
 	for test in "${FATAL[@]}"; do
 		binary=panfrost_backing_${test%@*}
 		subtest=${test#*@}
 		boot_one "$UNPATCHED" "$dir/base-$subtest" "$binary" "$subtest" &
-		boot_one "$CONVERTED" "$dir/converted-$subtest" "$binary" "$subtest" &
+		boot_one "$CONVERTED" "$dir/converted-$subtest" "$binary" "$subtest"
+		wait
 	done
-	wait
 	for kernel in base converted; do
 		found=()
 		for test in "${FATAL[@]}"; do
@@ -102,12 +102,13 @@ part() {
 	esac
 }
 
-# all PART...: each as a process of its own, beside the others.
+# all PART...: each as a process of its own, beside the others if there are processors for them.
 all() {
 	local part pids=() failed=0
 	for part in "$@"; do
 		PANFROST_PART=$part "$0" &
 		pids+=($!)
+		[ "$(nproc)" -ge 4 ] || wait "$!" || true
 	done
 	for part in "${pids[@]}"; do wait "$part" || failed=1; done
 	return $failed

@@ -105,19 +105,34 @@ build() {
 	return $ok
 }
 
-# What boots goes first: the compile lane beside it only gets what is left of the machine.
+# start_check: in a process group of its own. What boots goes first, the compilers get what is left
+# of the machine, and nothing while kernels run that are slow enough for a GPU's jobs to time out.
+start_check() {
+	set -m
+	(renice -n 10 "$BASHPID" >/dev/null && run_lane check) &
+	CHECK=$!
+	set +m
+}
+
+# signal_check SIGNAL
+signal_check() { [ -z "$CHECK" ] || kill "-$1" -- "-$CHECK" 2>/dev/null || true; }
+
 lanes() {
-	local lane compile=''
+	local lane
+	case " $LANES " in *' check '*) start_check ;; esac
 	for lane in $LANES; do
-		if [ "$lane" = check ]; then
-			(renice -n 10 "$BASHPID" >/dev/null && run_lane check) &
-			compile=$!
-		fi
+		case $lane in
+		check) ;;
+		panfrost-debug)
+			signal_check STOP
+			run_lane "$lane" || true
+			signal_check CONT
+			;;
+		*) run_lane "$lane" || true ;;
+		esac
 	done
-	for lane in $LANES; do
-		if [ "$lane" != check ]; then run_lane "$lane" || true; fi
-	done
-	[ -z "$compile" ] || wait "$compile" || true
+	[ -z "$CHECK" ] || wait "$CHECK" || true
+	CHECK=''
 }
 
 cd "$TOP"
@@ -127,7 +142,8 @@ rm -rf "$DIR"
 mkdir -p "$DIR"
 heartbeat &
 HEART=$!
-trap 'kill $(jobs -p) 2>/dev/null || true' EXIT
+CHECK=''
+trap 'signal_check CONT; signal_check TERM; kill $(jobs -p) 2>/dev/null || true' EXIT
 if build; then lanes; fi
 kill "$HEART" 2>/dev/null || true
 # shellcheck disable=SC2086 # words are meant
