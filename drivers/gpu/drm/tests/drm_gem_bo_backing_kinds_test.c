@@ -9,6 +9,7 @@
 
 #include <linux/anon_inodes.h>
 #include <linux/dma-buf.h>
+#include <linux/dma-direct.h>
 #include <linux/dma-map-ops.h>
 #include <linux/dma-mapping.h>
 #include <linux/dma-resv.h>
@@ -24,6 +25,7 @@
 #include <linux/scatterlist.h>
 #include <linux/sizes.h>
 #include <linux/uaccess.h>
+#include <linux/vmalloc.h>
 
 #include <kunit/device.h>
 #include <kunit/test.h>
@@ -1191,6 +1193,181 @@ static void test_export_outlives(struct kunit *test)
 }
 
 /*
+ * Whether the bytes arrive, and nowhere else
+ */
+
+static phys_addr_t device_phys(struct device *dev, dma_addr_t dma_addr)
+{
+	struct iommu_domain *domain = iommu_get_domain_for_dev(dev);
+
+	return domain ? iommu_iova_to_phys(domain, dma_addr) : dma_to_phys(dev, dma_addr);
+}
+
+/* Each page has a byte of its own, at an offset of its own. */
+static u32 byte_offset(u32 i)
+{
+	return i * (PAGE_SIZE + 16) + 1;
+}
+
+/* As the device sees it: what does not snoop goes past the caches. */
+static u8 *device_byte(struct kunit *test, struct kind_bo *bo, u32 i)
+{
+	struct device *dev = bo->backing.dma.dev;
+	pgprot_t prot = PAGE_KERNEL;
+	struct page *page;
+	dma_addr_t addr;
+	u8 *vaddr;
+
+	if (!dev_is_dma_coherent(dev))
+		prot = pgprot_dmacoherent(prot);
+
+	KUNIT_ASSERT_EQ(test, 0, drm_gem_bo_backing_dma_addr(&bo->backing, byte_offset(i), &addr));
+	page = pfn_to_page(PHYS_PFN(device_phys(dev, addr)));
+	vaddr = vmap(&page, 1, VM_MAP, prot);
+	KUNIT_ASSERT_NOT_NULL(test, vaddr);
+
+	return vaddr + offset_in_page(addr);
+}
+
+static void device_writes(struct kunit *test, struct kind_bo *bo, u8 value)
+{
+	u32 i;
+
+	for (i = 0; i < KIND_PAGES; i++) {
+		u8 *byte = device_byte(test, bo, i);
+
+		*byte = value + i;
+		vunmap(PTR_ALIGN_DOWN(byte, PAGE_SIZE));
+	}
+}
+
+static void device_reads(struct kunit *test, struct kind_bo *bo, u8 value)
+{
+	u32 i;
+
+	for (i = 0; i < KIND_PAGES; i++) {
+		u8 *byte = device_byte(test, bo, i);
+
+		KUNIT_EXPECT_EQ(test, *byte, (u8)(value + i));
+		vunmap(PTR_ALIGN_DOWN(byte, PAGE_SIZE));
+	}
+}
+
+/* Reads @from and writes @to; without a kernel mapping the device's bytes stay. */
+static u8 cpu_copies(struct kunit *test, struct kind_bo *bo, u8 from, u8 to)
+{
+	struct iosys_map map;
+	u32 i;
+
+	if (bo->row == NO_KMAP)
+		return from;
+
+	KUNIT_ASSERT_EQ(test, drm_gem_bo_backing_vmap(&bo->backing, 0, KIND_SIZE, &map), 0);
+	for (i = 0; i < KIND_PAGES; i++) {
+		KUNIT_EXPECT_EQ(test, iosys_map_rd(&map, byte_offset(i), u8), (u8)(from + i));
+		iosys_map_wr(&map, byte_offset(i), u8, to + i);
+	}
+	drm_gem_bo_backing_vunmap(&bo->backing, &map);
+
+	return to;
+}
+
+/* Page by page, where there is anything to be done at all. */
+static void owner_syncs(struct kunit *test, struct kind_bo *bo, bool for_device)
+{
+	u32 i;
+
+	if (row_kind[bo->row] == DRM_GEM_BO_COHERENT)
+		return;
+	for (i = 0; i < KIND_PAGES; i++) {
+		u64 offset = (u64)i << PAGE_SHIFT;
+		int ret;
+
+		if (for_device)
+			ret = drm_gem_bo_backing_sync_for_device(&bo->backing, offset, PAGE_SIZE,
+								 DMA_TO_DEVICE);
+		else
+			ret = drm_gem_bo_backing_sync_for_cpu(&bo->backing, offset, PAGE_SIZE,
+							      DMA_FROM_DEVICE);
+		KUNIT_EXPECT_EQ(test, ret, 0);
+	}
+}
+
+/* Returns what is there in the end. */
+static u8 owner_transfers(struct kunit *test, struct kind_bo *bo)
+{
+	u8 value;
+
+	device_writes(test, bo, 0x10);
+	owner_syncs(test, bo, false);
+	value = cpu_copies(test, bo, 0x10, 0x30);
+	owner_syncs(test, bo, true);
+	device_reads(test, bo, value);
+
+	return value;
+}
+
+static void importer_transfers(struct kunit *test, struct kind_bo *bo,
+			       struct kind_bo *importer, u8 value)
+{
+	struct drm_gem_bo_backing *b = &bo->backing;
+
+	KUNIT_EXPECT_EQ(test, drm_gem_bo_backing_end_cpu_access(b, DMA_TO_DEVICE), 0);
+	device_reads(test, importer, value);
+	device_writes(test, importer, 0x50);
+	KUNIT_EXPECT_EQ(test, drm_gem_bo_backing_begin_cpu_access(b, DMA_FROM_DEVICE), 0);
+	value = cpu_copies(test, bo, 0x50, 0x70);
+	KUNIT_EXPECT_EQ(test, drm_gem_bo_backing_end_cpu_access(b, DMA_TO_DEVICE), 0);
+	device_reads(test, importer, value);
+}
+
+static bool has_pages(struct kind_bo *bo)
+{
+	dma_addr_t addr;
+
+	return !drm_gem_bo_backing_dma_addr(&bo->backing, 0, &addr) &&
+	       pfn_valid(PHYS_PFN(device_phys(bo->backing.dma.dev, addr)));
+}
+
+static void row_transfers(struct kunit *test, enum kind_row row)
+{
+	struct kind_bo *importer, *bo = kind_bo_new(test, row);
+	struct kind_ctx *ctx = test->priv;
+	u8 value;
+
+	KUNIT_ASSERT_EQ(test, kind_alloc_locked(bo, row), 0);
+	KUNIT_ASSERT_EQ(test, kind_map_locked(bo), 0);
+	if (!has_pages(bo))
+		return;
+
+	dma_resv_lock(bo->base.resv, NULL);
+	value = owner_transfers(test, bo);
+	/* Who bounces has a copy of its own: one at a time. */
+	drm_gem_bo_backing_unmap(&bo->backing);
+	dma_resv_unlock(bo->base.resv);
+
+	importer = kind_import(test, ctx->drm_other, kind_export(test, bo));
+	kunit_warning_suppress(test) {
+		KUNIT_EXPECT_EQ(test, kind_map_locked(importer), ctx->reach[row]);
+	}
+	if (ctx->reach[row])
+		return;
+
+	dma_resv_lock(bo->base.resv, NULL);
+	importer_transfers(test, bo, importer, value);
+	dma_resv_unlock(bo->base.resv);
+}
+
+static void test_transfers(struct kunit *test)
+{
+	int row;
+
+	for (row = STREAMING; row < RESOURCE; row++)
+		if (row != IMPORTED && kind_has_memory(test, row))
+			row_transfers(test, row);
+}
+
+/*
  * What fails on the way
  */
 
@@ -1566,6 +1743,7 @@ static struct kunit_case kind_cases[] = {
 	KUNIT_CASE(test_empty),
 	KUNIT_CASE(test_free_while_mmapped),
 	KUNIT_CASE(test_export_outlives),
+	KUNIT_CASE(test_transfers),
 	KUNIT_CASE(test_alloc_undo),
 	{}
 };
@@ -1577,6 +1755,7 @@ static struct kunit_case kind_cases[] = {
 		KUNIT_CASE(test_empty),					\
 		KUNIT_CASE(test_free_while_mmapped),			\
 		KUNIT_CASE(test_export_outlives),			\
+		KUNIT_CASE(test_transfers),				\
 		{}							\
 	};								\
 									\
