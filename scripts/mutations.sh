@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0
-# make mutations: each bug of mutations/ is put into the converted kernel, alone; the panfrost lane
-# (as T860) has to fail on it, and on the kernel without one it has to pass. Slow; not part of
-# make test.
+# mutations.sh [LANE[/NAME]]...: each bug of mutations/LANE/, or that one, is put into the converted kernel,
+# alone; that lane has to fail on it, and on the kernel without one it has to pass. panfrost (as T860),
+# qemu-arm64 and qemu-arm (their KUnit boots); without arguments all. Slow; not part of make test.
 set -euo pipefail
 # shellcheck source=scripts/lib.sh
 . "$(dirname "$0")/lib.sh"
@@ -12,17 +12,57 @@ set -euo pipefail
 DIR=$BUILD/mutations
 TREE=$DIR/linux
 
-# mutant NAME: DIR/um/linux, of the tree as it is, its lane's results in DIR/NAME.tsv.
-mutant() {
+# build_LANE LOG: the tree as it is; test_LANE: the lane on that.
+build_panfrost() {
 	kconfig "$DIR/um" um defconfig "$TOP/configs/um.config" "$TOP/configs/um-patched.config"
-	run "$DIR/$1.build.log" kbuild "$DIR/um" um linux
-	: >"$DIR/$1.tsv"
-	RESULTS=$DIR/$1.tsv CONVERTED=$DIR/um/linux "$TOP/scripts/panfrost.sh" t860 >"$DIR/$1.log" 2>&1 || true
-	[ -s "$DIR/$1.tsv" ] || die "no test ran on $1" "$DIR/$1.log"
+	run "$1" kbuild "$DIR/um" um linux
 }
 
-# found NAME: what failed, a line each.
-found() { awk -F'\t' '$1 == "FAIL" { print $3 }' "$DIR/$1.tsv" | sed 's/^igt@//' | sort -u; }
+test_panfrost() { CONVERTED=$DIR/um/linux "$TOP/scripts/panfrost.sh" t860; }
+
+# build_qemu ARCH LOG
+build_qemu() {
+	cross_packages "$1"
+	kconfig "$DIR/qemu-$1" "$1" tinyconfig "$TOP/configs/qemu-common.config" \
+		"$TOP/configs/qemu-$1.config" "$TOP/configs/qemu-patched.config"
+	run "$2" kbuild "$DIR/qemu-$1" "$1" "$(basename "$(qemu_image "$1")")"
+}
+
+# test_qemu ARCH PART...
+test_qemu() { QEMU_LIMIT=60 CONVERTED=$DIR/qemu-$1/$(qemu_image "$1") "$TOP/scripts/qemu.sh" "$@"; }
+
+build_qemu-arm() { build_qemu arm "$1"; }
+test_qemu-arm() { test_qemu arm kunit failing; }
+build_qemu-arm64() { build_qemu arm64 "$1"; }
+test_qemu-arm64() { test_qemu arm64 kunit kunit-swiotlb kunit-iommu kunit-noncoherent; }
+
+# mutant LANE NAME: the lane's results on the tree as it is, in DIR/LANE-NAME.tsv.
+mutant() {
+	local log=$DIR/$1-$2
+	"build_$1" "$log.build.log"
+	: >"$log.tsv"
+	RESULTS=$log.tsv "test_$1" >"$log.log" 2>&1 || true
+	[ -s "$log.tsv" ] || die "no test ran on $2" "$log.log"
+}
+
+# found LANE NAME: what failed, a line each.
+found() { awk -F'\t' '$1 == "FAIL" { print $3 }' "$DIR/$1-$2.tsv" | sed 's/^igt@//' | sort -u; }
+
+# mutation LANE DIFF
+mutation() {
+	local name
+	name=$(basename "$2" .diff)
+	stage "mutations: $1/$name: $(head -n1 "$2")"
+	run "$DIR/apply.log" git -C "$TREE" apply "$2"
+	mutant "$1" "$name"
+	git -C "$TREE" checkout -q -f series_tip
+	if [ -n "$(found "$1" "$name")" ]; then
+		result PASS "$1/$name"
+		note "$(found "$1" "$name" | wc -l) failures, among them $(found "$1" "$name" | sed -n 1,4p | paste -sd' ')"
+	else
+		result FAIL "$1/$name" "no test found it; log: $DIR/$1-$name.log"
+	fi
+}
 
 "$TOP/scripts/source.sh"
 kernel_packages
@@ -34,21 +74,18 @@ else
 	git -C "$LINUX" worktree add -q --detach "$TREE" series_tip
 fi
 
+[ $# -gt 0 ] || set -- panfrost qemu-arm64 qemu-arm
 lane mutations
-stage "mutations: without any"
-mutant none
-[ -z "$(found none)" ] || die "the lane fails without a mutation: $(found none | head -n1)" "$DIR/none.log"
-for diff in "$TOP"/mutations/*.diff; do
-	name=$(basename "$diff" .diff)
-	stage "mutations: $name: $(head -n1 "$diff")"
-	run "$DIR/$name.build.log" git -C "$TREE" apply "$diff"
-	mutant "$name"
-	git -C "$TREE" checkout -q -f series_tip
-	if [ -n "$(found "$name")" ]; then
-		result PASS "$name"
-		note "$(found "$name" | wc -l) failures, among them $(found "$name" | head -n4 | paste -sd' ')"
-	else
-		result FAIL "$name" "no test found it; log: $DIR/$name.log"
-	fi
+for what in "$@"; do
+	name=${what%%/*}
+	[ -d "$TOP/mutations/$name" ] || die "there is no mutations/$name"
+	stage "mutations: $name without any"
+	mutant "$name" none
+	[ -z "$(found "$name" none)" ] ||
+		die "the lane fails without a mutation: $(found "$name" none | sed -n 1p)" "$DIR/$name-none.log"
+	case $what in
+	*/*) mutation "$name" "$TOP/mutations/$what.diff" ;;
+	*) for diff in "$TOP/mutations/$name"/*.diff; do mutation "$name" "$diff"; done ;;
+	esac
 done
 lane_end

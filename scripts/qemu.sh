@@ -4,7 +4,7 @@
 # and our tests of igt-tests/, on drivers and behind IOMMUs that User Mode Linux does not have.
 # A part is a boot of each kernel; without, all of them. A difference is a failure, and so is what
 # expect/qemu-ARCH-PART.txt does not say. "qemu.sh expect ARCH PART" writes that file anew.
-# CONVERTED and UNPATCHED name other kernel images than those built here.
+# CONVERTED and UNPATCHED name other kernel images than those built here, QEMU_LIMIT the seconds for a boot.
 set -euo pipefail
 # shellcheck source=scripts/lib.sh
 . "$(dirname "$0")/lib.sh"
@@ -19,8 +19,8 @@ ALL_TESTS=kms_backing_scanout,prime_backing_share,prime_backing_mmap,prime_backi
 
 parts_of() {
 	case $1 in
-	arm64) echo kunit kunit-swiotlb kunit-iommu kunit-noncoherent virtio-gpu pl111 ili9341 exynos noncoherent swiotlb ;;
-	arm) echo kunit highmem pl111 fimd ;;
+	arm64) echo kunit kunit-swiotlb kunit-iommu kunit-noncoherent failing-iommu virtio-gpu pl111 ili9341 exynos noncoherent swiotlb ;;
+	arm) echo kunit failing highmem pl111 fimd ;;
 	x86_64) echo kunit kunit-iommu intel-iommu virtio-iommu amd-iommu ili9341 igt-arcpgu igt-virtio-gpu ;;
 	*) die "there are no QEMU lanes for $1, but for arm64, arm and x86_64" ;;
 	esac
@@ -33,12 +33,14 @@ SPARE=(-device pci-testdev -device pci-testdev -device edu
 
 # What a part is: sets MACHINE (QEMU's options), BOARD (a device tree of the kernel's, where the
 # machine has none), DTS (what is added to its device tree), APPEND (to the kernel's command line),
-# TESTS, WITHOUT (subtests that are left out), LIMIT (seconds), FILTER (of KUnit's suites).
+# TESTS, WITHOUT (subtests that are left out), LIMIT (seconds), FILTER (of KUnit's suites), SUITES (whose
+# allocations fail).
 part() {
 	# Without CRCs, and without panfrost, these skip everywhere; the last one wants a quiet machine.
 	WITHOUT='scanout-crc|sigbus-after-purge|needed-is-kept|exported-is-kept|no-memory-left'
-	BOARD='' DTS=() LIMIT=300 TESTS=$ALL_TESTS FILTER='d[rm]*'
+	BOARD='' DTS=() LIMIT=${QEMU_LIMIT:-300} TESTS=$ALL_TESTS FILTER='d[rm]*'
 	if [ "$1" = kunit ]; then FILTER='*'; fi
+	SUITES=drm_gem_bo_backing,drm_gem_bo_backing_kinds,drm_gem_dma,drm_gem_dma_noncoherent,dma_alloc_remap
 	"part_$ARCH" "$1"
 }
 
@@ -55,11 +57,12 @@ part_arm64() {
 	esac
 	# With two processors KUnit's lines on the console cut each other.
 	case $1 in
-	kunit*) MACHINE+=(-smp 1 "${SPARE[@]}") ;;
+	kunit* | failing*) MACHINE+=(-smp 1 "${SPARE[@]}") ;;
 	virtio-gpu | noncoherent) MACHINE+=("${GPU[@]}") ;;
 	esac
 	case $1 in
 	*noncoherent) DTS=(noncoherent) ;;
+	failing-iommu) SUITES+=,drm_gem_bo_backing_kinds_iommu,drm_gem_bo_backing_kinds_to_iommu ;;
 	ili9341 | swiotlb) DTS=(ili9341) APPEND+=" cma=256M" ;;
 	exynos) APPEND+=" cma=256M" ;;
 	virtio-gpu) APPEND+=" transparent_hugepage_shmem=always initcall_blacklist=exynos_drm_init" ;;
@@ -78,7 +81,7 @@ part_arm() {
 	MACHINE=(-M "virt,highmem=off" -cpu cortex-a15 -smp 1 -m 1024)
 	APPEND="console=ttyAMA0"
 	case $1 in
-	kunit) MACHINE+=("${SPARE[@]}") ;;
+	kunit | failing) MACHINE+=("${SPARE[@]}") ;;
 	highmem)
 		MACHINE=(-M "virt,highmem=off" -cpu cortex-a15 -smp 2 -m 2048 "${GPU[@]}")
 		APPEND+=" initcall_blacklist=exynos_drm_init"
@@ -154,7 +157,7 @@ boot() {
 	mkdir -p "$dir"
 	device_tree "$dir"
 	"$TOP/scripts/qemu_boot.py" "$dir/console.log" "$LIMIT" "$QEMU" "${MACHINE[@]}" "${INITRD[@]}" \
-		-kernel "$image" -append "$APPEND panic=-1 $*" 2>"$dir/qemu.log" ||
+		-kernel "$image" -append "$APPEND panic=-1 oops=panic $*" 2>"$dir/qemu.log" ||
 		note "${dir#"$OUT"/}: the boot ended with status $?; log: $dir/console.log"
 	"$TOP/scripts/report.py" kernel-reports "$dir/console.log" >"$dir/reports.txt"
 }
@@ -192,6 +195,16 @@ kunit() {
 	"$RESULTS_OF" reports "$RESULTS" "$LANE" "$part" "$dir/base/console.log" "$dir/converted/console.log" \
 		"$TOP/expect/qemu-kunit-reports.txt" || failed=1
 	LANE_FAILED=$((LANE_FAILED + failed))
+}
+
+# failing PART DIR: suites that are new, with allocations that fail, on the converted kernel alone.
+failing() {
+	INITRD=(-initrd "$BUILD/qemu-root-$ARCH.cpio")
+	boot "$CONVERTED" "$2/converted" "loglevel=1 log_buf_len=8M kmemleak=on kunit.autorun=0 kunit.filter_glob=$FILTER" \
+		"drm_client_lib.active=none QEMU_FAILING=$SUITES"
+	"$RESULTS_OF" facts "$2/converted/console.log"
+	"$RESULTS_OF" failing "$RESULTS" "$LANE" "$1" "$2/converted/console.log" "$SUITES" "$TOP/expect/qemu-kunit-reports.txt" ||
+		LANE_FAILED=$((LANE_FAILED + 1))
 }
 
 # tests PART DIR: our tests, in a guest.
@@ -290,6 +303,7 @@ for part in "${PARTS[@]}"; do
 	mkdir -p "$dir"
 	case $part in
 	kunit*) kunit "$part" "$dir" ;;
+	failing*) failing "$part" "$dir" ;;
 	igt-*) igt "$part" ;;
 	*) tests "$part" "$dir" ;;
 	esac

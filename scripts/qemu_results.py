@@ -13,6 +13,8 @@ qemu_results.py kunit TSV LANE PART DIR LIST what kunit_results.py wrote to DIR/
                                              (part:suite.case, tab, reason) knows to fail on both
 qemu_results.py reports TSV LANE PART BASE CONVERTED LIST    complaints of two KUnit boots; new ones
                                              have to be in LIST (part of the line, tab, reason)
+qemu_results.py failing TSV LANE PART LOG SUITES LIST    whether all of SUITES passed with allocations that
+                                             fail, what was leaked, and complaints that LIST does not know
 """
 import fnmatch
 import json
@@ -215,9 +217,38 @@ def reports(tsv, lane, part, base, converted, path):
     return add_rows(tsv, lane, part, rows)
 
 
+FAILING = re.compile(r"qemu: failing: (\S+): (not )?ok \d+ (\S+)(.*)")
+LEAK = re.compile(r"qemu: leak: ( *.*)")
+
+
+def leaks_of(lines):
+    said = [m.group(1) for m in map(LEAK.match, lines) if m]
+    return [kunit_results.leak(said[index:index + 32]) for index, line in enumerate(said)
+            if line.startswith("unreferenced object")]
+
+
+def verdict(part, bad, rest):
+    """Only for want of an IOMMU may a case skip, where there is none."""
+    if bad or ("# SKIP" in rest and ("IOMMU" not in rest or part.endswith("-iommu"))):
+        return "FAIL"
+    return "SKIP" if "# SKIP" in rest else "PASS"
+
+
+def failing(tsv, lane, part, log, suites, path):
+    lines, listed = lines_of(log), kunit_results.read_list(path)
+    seen = [m.groups() for m in map(FAILING.search, lines) if m]
+    rows = [(verdict(part, bad, rest), f"{suite}.{case}", rest.strip() or ("failed" if bad else ""))
+            for suite, bad, case, rest in seen]
+    rows += [("FAIL", suite, "did not run") for suite in suites.split(",") if suite not in {row[0] for row in seen}]
+    rows += [("PASS" if any(must in line for line in lines) else "FAIL", must[6:], "") for must in ("qemu: scan 2", "qemu: done")]
+    new = leaks_of(lines) + [line for line in complaints(log) if not any(text in line for text in listed)]
+    rows += [("FAIL", f"report: {line}", "with allocations that fail") for line in new] or [("PASS", "kernel-log", "")]
+    return add_rows(tsv, lane, part, rows)
+
+
 def main(argv):
     verbs = {"json": write_json, "facts": facts, "counts": counts, "reports": reports,
-             "judge": judge, "kunit": kunit, "expect": expect}
+             "judge": judge, "kunit": kunit, "expect": expect, "failing": failing}
     if len(argv) < 3 or argv[1] not in verbs:
         sys.exit(__doc__)
     return verbs[argv[1]](*argv[2:])

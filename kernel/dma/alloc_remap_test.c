@@ -858,6 +858,7 @@ static void test_iommu_merge(struct kunit *test)
 	struct dma_allocation alloc = { .size = TEST_SIZE };
 	phys_addr_t phys[TEST_PAGES];
 	struct dma_remap *r;
+	dma_addr_t addr;
 	int i;
 
 	if (dev_is_dma_coherent(t->owner) && !dev_is_dma_coherent(dev))
@@ -866,9 +867,14 @@ static void test_iommu_merge(struct kunit *test)
 		stub_scattered(&alloc, i * PAGE_SIZE, &phys[i]);
 	kunit_activate_static_stub(test, dma_alloc_to_phys, stub_scattered);
 	r = remap(t, dev);
+	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, r);
+	addr = r->extents[0].addr;
 	expect_iova(test, r, dev, phys);
-	for (t->fail_at = 0; t->fail_at < TEST_SIZE; t->fail_at += PAGE_SIZE)
+	for (t->fail_at = 0; t->fail_at < TEST_SIZE; t->fail_at += PAGE_SIZE) {
 		expect_refused(test, dev, -ENXIO);
+		/* The range that was freed last is the next to be taken. */
+		expect_translation(test, dev, addr, NULL);
+	}
 }
 
 static void iommu_owner(struct kunit *test, struct device *owner, struct device *dev)

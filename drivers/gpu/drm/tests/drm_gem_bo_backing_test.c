@@ -4,6 +4,7 @@
  */
 
 #include <linux/dma-buf.h>
+#include <linux/dma-map-ops.h>
 #include <linux/dma-mapping.h>
 #include <linux/dma-resv.h>
 #include <linux/file.h>
@@ -688,6 +689,157 @@ static void test_alloc_undo(struct kunit *test)
 #endif
 
 /*
+ * Implementations of dma_map_ops that put segments together
+ */
+
+#ifdef CONFIG_ARCH_HAS_DMA_OPS
+#define OPS_ADDR	((dma_addr_t)SZ_1G)
+#define OPS_BLOCKS	4
+#define OPS_BLOCK_PAGES	2
+#define OPS_SIZE	(OPS_BLOCKS * OPS_BLOCK_PAGES * PAGE_SIZE)
+
+/* What is mapped, and how the next goes. */
+static struct {
+	int tables;
+	int runs;
+	bool fail_sg;
+	bool split_sg;
+	phys_addr_t fail_phys;
+} ops_state;
+
+static dma_addr_t ops_map_phys(struct device *dev, phys_addr_t phys, size_t size,
+			       enum dma_data_direction dir, unsigned long attrs)
+{
+	if (phys == ops_state.fail_phys)
+		return DMA_MAPPING_ERROR;
+	ops_state.runs++;
+
+	return phys;
+}
+
+static void ops_unmap_phys(struct device *dev, dma_addr_t dma_addr, size_t size,
+			   enum dma_data_direction dir, unsigned long attrs)
+{
+	ops_state.runs--;
+}
+
+/* One entry for all, or two, of which the second starts inside of a run. */
+static int ops_map_sg(struct device *dev, struct scatterlist *sgl, int nents,
+		      enum dma_data_direction dir, unsigned long attrs)
+{
+	struct scatterlist *sg;
+	size_t size = 0;
+	int i;
+
+	if (ops_state.fail_sg)
+		return -EIO;
+	for_each_sg(sgl, sg, nents, i)
+		size += sg->length;
+	ops_state.tables++;
+	sg_dma_address(sgl) = OPS_ADDR;
+	sg_dma_len(sgl) = size;
+	if (!ops_state.split_sg)
+		return 1;
+
+	sg_dma_len(sgl) = PAGE_SIZE;
+	sg = sg_next(sgl);
+	sg_dma_address(sg) = OPS_ADDR + SZ_1M;
+	sg_dma_len(sg) = size - PAGE_SIZE;
+
+	return 2;
+}
+
+static void ops_unmap_sg(struct device *dev, struct scatterlist *sgl, int nents,
+			 enum dma_data_direction dir, unsigned long attrs)
+{
+	ops_state.tables--;
+}
+
+static unsigned long ops_merge_boundary(struct device *dev)
+{
+	return PAGE_SIZE - 1;
+}
+
+static const struct dma_map_ops table_ops = {
+	.map_phys = ops_map_phys,
+	.unmap_phys = ops_unmap_phys,
+	.map_sg = ops_map_sg,
+	.unmap_sg = ops_unmap_sg,
+	.get_merge_boundary = ops_merge_boundary,
+};
+
+/* Blocks of which none follows the one before. */
+static struct drm_gem_bo_backing *ops_bo(struct kunit *test, struct page **block)
+{
+	struct drm_gem_bo_backing *b;
+	int i, j;
+
+	for (i = 0; i < OPS_BLOCKS; i++) {
+		block[i] = test_alloc_pages(test, get_order(OPS_BLOCK_PAGES * PAGE_SIZE));
+		for (j = i; j && page_to_pfn(block[j - 1]) < page_to_pfn(block[j]); j--)
+			swap(block[j - 1], block[j]);
+	}
+
+	b = &test_bo_create_locked(test, DRM_GEM_BO_STREAMING, false, OPS_SIZE)->backing;
+	for (i = 0; i < OPS_BLOCKS; i++)
+		KUNIT_ASSERT_EQ(test, 0, drm_gem_bo_backing_add_pages(b, i * OPS_BLOCK_PAGES,
+								      block[i], OPS_BLOCK_PAGES));
+
+	return b;
+}
+
+/* As the implementation has it, and nothing of it left behind. */
+static void ops_expect(struct kunit *test, struct drm_gem_bo_backing *b, int ret, int tables,
+		       int runs)
+{
+	KUNIT_EXPECT_EQ(test, drm_gem_bo_backing_map(b, 0, OPS_SIZE >> PAGE_SHIFT), ret);
+	KUNIT_EXPECT_EQ(test, ops_state.tables, tables);
+	KUNIT_EXPECT_EQ(test, ops_state.runs, runs);
+	if (!ret && !runs) {
+		dma_addr_t addr;
+
+		KUNIT_EXPECT_EQ(test, drm_gem_bo_backing_contiguous_dma(b, &addr), OPS_SIZE);
+		KUNIT_EXPECT_EQ(test, addr, OPS_ADDR);
+	}
+	drm_gem_bo_backing_unmap(b);
+	KUNIT_EXPECT_EQ(test, ops_state.tables, 0);
+	KUNIT_EXPECT_EQ(test, ops_state.runs, 0);
+}
+
+static void test_ops(struct kunit *test)
+{
+	struct test_ctx *ctx = test->priv;
+	struct device *dev = drm_dev_dma_dev(ctx->drm[0]);
+	struct page *block[OPS_BLOCKS];
+	struct drm_gem_bo_backing *b = ops_bo(test, block);
+
+	memset(&ops_state, 0, sizeof(ops_state));
+	set_dma_ops(dev, &table_ops);
+	ops_expect(test, b, 0, 1, 0);
+
+	/* Two in the middle first, so that one is left at each end. */
+	KUNIT_EXPECT_EQ(test, 0, drm_gem_bo_backing_map(b, OPS_BLOCK_PAGES, 2 * OPS_BLOCK_PAGES));
+	ops_expect(test, b, 0, 1, 2);
+
+	/* What cannot be put together is mapped one by one. */
+	ops_state.split_sg = true;
+	ops_expect(test, b, 0, 0, OPS_BLOCKS);
+	ops_state.fail_sg = true;
+	ops_expect(test, b, 0, 0, OPS_BLOCKS);
+	ops_state.fail_phys = page_to_phys(block[OPS_BLOCKS - 1]);
+	ops_expect(test, b, -EIO, 0, 0);
+	KUNIT_EXPECT_EQ(test, drm_gem_bo_backing_evict(b), 0);
+	set_dma_ops(dev, NULL);
+	dma_resv_unlock(b->obj->resv);
+}
+#else
+static void test_ops(struct kunit *test)
+{
+	kunit_skip(test, "needs ARCH_HAS_DMA_OPS");
+}
+#endif
+
+/*
  * What it costs
  */
 
@@ -1224,6 +1376,7 @@ static struct kunit_case drm_gem_bo_backing_test_cases[] = {
 	KUNIT_CASE(test_no_dma_mask),
 	KUNIT_CASE(test_map_undo),
 	KUNIT_CASE(test_alloc_undo),
+	KUNIT_CASE(test_ops),
 	KUNIT_CASE(test_metadata_huge),
 	KUNIT_CASE(test_metadata_small),
 	KUNIT_CASE(test_vmap),
