@@ -870,9 +870,10 @@ static void test_iommu_merge(struct kunit *test)
 	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, r);
 	addr = r->extents[0].addr;
 	expect_iova(test, r, dev, phys);
-	for (t->fail_at = 0; t->fail_at < TEST_SIZE; t->fail_at += PAGE_SIZE) {
+	for (t->fail_at = TEST_SIZE; t->fail_at; ) {
+		t->fail_at -= PAGE_SIZE;
 		expect_refused(test, dev, -ENXIO);
-		/* The range that was freed last is the next to be taken. */
+		/* The range that was freed last was the next to be taken. */
 		expect_translation(test, dev, addr, NULL);
 	}
 }
