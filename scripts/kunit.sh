@@ -82,7 +82,7 @@ if [ "${CONFIG:-}" = debug ]; then
 	args+=(--log "$dir/kunit.log")
 	alone "$dir"
 	# The list is for the converted kernel; the unpatched one's reports are only shown.
-	[ -n "${BASE:-}" ] || args+=(--reports "$TOP/expect/kunit-debug.txt")
+	[ -n "${BASE:-}" ] || args+=(--reports "$TOP/expect/kunit-debug.txt" --chance "$TOP/expect/kunit-debug-chance.txt")
 fi
 "$TOP/scripts/kunit_results.py" --lane "$LANE" --results "$RESULTS" "${args[@]}" "$dir/kunit.json" || {
 	note "log: $dir/kunit.log"
