@@ -7,7 +7,6 @@
  *                          and what vkms scanned out, out of its writeback connector
  *   demo mali PREFIX       a vkms buffer that the model of a Mali clears, tile by tile, through
  *                          panfrost's page tables, shown by vkms; also PREFIX.tables
- *   demo framebuffer       the id of the framebuffer that vkms shows, for scripts
  *
  * Pixels go to PREFIX.raw (XRGB8888 rows without padding), facts to PREFIX.facts
  * (NAME=VALUE), and, if the kernel has them, each device's lists of backings and framebuffers at
@@ -694,12 +693,8 @@ static void mali(void)
 
 int main(int argc, char **argv)
 {
-	if (argc == 2 && !strcmp(argv[1], "framebuffer")) {
-		printf("%u\n", shown_framebuffer(open_card("vkms").fd));
-		return 0;
-	}
 	if (argc != 3 || (strcmp(argv[1], "snapshot") && strcmp(argv[1], "share") && strcmp(argv[1], "mali"))) {
-		fprintf(stderr, "usage: demo snapshot|share|mali PREFIX\n       demo framebuffer\n");
+		fprintf(stderr, "usage: demo snapshot|share|mali PREFIX\n");
 		return 2;
 	}
 	prefix = argv[2];

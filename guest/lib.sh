@@ -26,6 +26,13 @@ start_kmscube() {
 	CUBE=$!
 }
 
+# framebuffer: the one that vkms shows. Does not open the device: who does that first is its master, and
+# then another one, that wants to set a mode, is not.
+framebuffer() {
+	node=$(card vkms)
+	sed -n 's/^\tfb=//p' "/sys/kernel/debug/dri/${node#/dev/dri/card}/state" | sed -n 1p
+}
+
 # changes COUNT SECONDS FROM: waits until vkms has shown another framebuffer, at first than
 # FROM, COUNT times; prints how often it did. Before anything else there may be fbdev's.
 changes() {
@@ -33,7 +40,7 @@ changes() {
 	last=$3
 	tries=$(($2 * 20))
 	while [ "$seen" -lt "$1" ] && [ "$tries" -gt 0 ]; do
-		now=$("$DEMO" framebuffer)
+		now=$(framebuffer)
 		if [ "$now" != "$last" ] && [ "$now" != 0 ]; then seen=$((seen + 1)); fi
 		last=$now
 		tries=$((tries - 1))
