@@ -12,33 +12,13 @@
 set -euo pipefail
 # shellcheck source=scripts/lib.sh
 . "$(dirname "$0")/lib.sh"
+# shellcheck source=scripts/boot-options.sh
+. "$(dirname "$0")/boot-options.sh"
 
-KERNEL_BIN=$BUILD/um/linux OUTDIR='' SECONDS_MAX=120 ARGS='' ENVS=() JUDGE=1
-GUEST=${GUEST:-$(readlink -e "$BUILD/guest" || true)}
-
-while getopts k:o:t:a:e:r opt; do
-	case $opt in
-	k) KERNEL_BIN=$OPTARG ;;
-	o) OUTDIR=$OPTARG ;;
-	t) SECONDS_MAX=$OPTARG ;;
-	a) ARGS=$OPTARG ;;
-	e) ENVS+=("$OPTARG") ;;
-	r) JUDGE=0 ;;
-	*) die "see the head of scripts/boot.sh for its options" ;;
-	esac
-done
-shift $((OPTIND - 1))
-[ $# -gt 0 ] || die "no script to run in the guest"
+KERNEL_BIN=$BUILD/um/linux
+boot_options '' "$@"
 [ -x "$KERNEL_BIN" ] || die "no kernel at $KERNEL_BIN; make kernel builds it"
-[ -x "$GUEST/usr/bin/perl" ] || die "no guest root${GUEST:+ at $GUEST}; make guest builds it"
-[ -x "$TOP/$1" ] || die "no executable $1 in $TOP"
-[ -n "$OUTDIR" ] || OUTDIR=$OUT/boot/$(basename "$1")
-case $TOP$OUTDIR$GUEST in *[[:space:]\"]*) die "paths with blanks cannot be passed to the kernel: $TOP" ;; esac
-
-mkdir -p "$OUTDIR"
-OUTDIR=$(cd "$OUTDIR" && pwd -P)
 LOG=$OUTDIR/console.log
-rm -f "$OUTDIR/status" "$OUTDIR/reports.txt"
 SCRATCH=$(mktemp -d "${TMPDIR:-/tmp}/uml.XXXXXX")
 UML=''
 
@@ -56,12 +36,10 @@ fi
 
 # The root stays as it is, so its first process is a shell that is told where ours lies.
 STAGE1="mount -t hostfs -o ro,hostfs=$TOP none /mnt && exec /mnt/guest/init"
-SCRIPT=$1
-shift
 # shellcheck disable=SC2054 # commas of the kernel's syntax
 CMDLINE=(mem=2G root=/dev/root rootfstype=hostfs "rootflags=$GUEST" ro
 	con=null con0=null,fd:1 ssl=null "uml_dir=$SCRATCH" panic=-1 kunit.enable=0
-	"GUEST_OUT=$OUTDIR" "GUEST_RUN=$SCRIPT" "GUEST_ARGS=\"$*\"" "GUEST_TIMEOUT=$SECONDS_MAX"
+	"GUEST_OUT=$OUTDIR" "GUEST_RUN=$SCRIPT" "GUEST_ARGS=\"${SCRIPT_ARGS[*]}\"" "GUEST_TIMEOUT=$SECONDS_MAX"
 	"${ENVS[@]}")
 read -ra MORE <<<"$ARGS"
 

@@ -114,7 +114,7 @@ run_igt() {
 baseline_key() {
 	{
 		sha256sum <"$UNPATCHED"
-		cat "$BUILD/guest.versions" "$LIST" "$TOP/guest/init" "$TOP/guest/igt.sh" "$BOOT" \
+		cat "$BUILD/guest.versions" "$LIST" "$TOP/guest/init" "$TOP/guest/igt.sh" "$BOOT" "$TOP/scripts/boot-options.sh" \
 			"$TOP/expect/kernel-reports.txt"
 		printf '%s\n' "${BOOT_OPTS[@]}"
 		case $TESTS in /mnt/*) find "$TOP${TESTS#/mnt}" -type f -exec sha256sum {} + | sort ;; esac

@@ -29,9 +29,6 @@ KEY=$(printf '%s\n' "$GUEST_SUITE" "$(dpkg --print-architecture)" "${PACKAGES[@]
 	sha256sum | cut -c1-12)
 ROOT=$CACHE/guest/$KEY
 
-# matches VERSION PIN: the upstream version, without epoch, is the pin or continues it.
-matches() { case ${1#*:} in "$2" | "$2"[-.+~]*) return 0 ;; *) return 1 ;; esac; }
-
 # pinned COMMAND: COMMAND PACKAGE prints a version; every pinned one must match.
 pinned() {
 	local p version
@@ -42,8 +39,6 @@ pinned() {
 			die "$GUEST_SUITE has ${p%%=*} ${version:-nowhere}, pins.mk says ${p#*=}: adapt pins.mk and expect/" "$LOG"
 	done
 }
-
-offered() { APT_CONFIG=$APT_CONF apt-cache madison "$1" | awk -F' *[|] *' 'NR == 1 { print $2 }'; }
 
 present() { dpkg-query --admindir="$ROOT.new/var/lib/dpkg" -W -f '${Version}' "$1" 2>>"$LOG" || true; }
 

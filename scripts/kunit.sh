@@ -15,9 +15,6 @@ LIMIT=600
 # names, which the series is about, are therefore run once more, each in a boot of its own.
 ALONE='^(drm_gem|drm_exec|drm_prime|dma|vkms|panfrost|lima|v3d|pvr|ivpu)'
 
-# Suites with a case, *alloc_undo, that lets one allocation after the other fail.
-FAILSLAB=drm_gem_bo_backing,drm_gem_bo_backing_kinds,drm_gem_dma,drm_gem_dma_noncoherent,dma_alloc_remap
-
 # boot DIR LOG ARGUMENT...: the kernel runs its suites before there is a root; kunit_shutdown ends
 # it there. The debug kernel goes on to scripts/kunit-init.sh, on this machine's root, read-only.
 boot() {
@@ -54,8 +51,8 @@ alone() {
 		boot "$1" "$1/kunit-alone-$suite.log" "kunit.filter_glob=$suite"
 		args+=(--log "$1/kunit-alone-$suite.log")
 	done < <(sed -nE 's/^ok [0-9]+ (\S+).*/\1/p' "$1/kunit.log" | tr -d '\r' | grep -E "$ALONE")
-	stage "kunit: ${FAILSLAB//,/, } with failing allocations"
-	boot "$1" "$1/kunit-alone-failslab.log" 'kunit.filter_glob=d*' kunit.autorun=0 "KUNIT_FAILSLAB=$FAILSLAB"
+	stage "kunit: ${FAILING_SUITES//,/, } with failing allocations"
+	boot "$1" "$1/kunit-alone-failslab.log" 'kunit.filter_glob=d*' kunit.autorun=0 "KUNIT_FAILSLAB=$FAILING_SUITES"
 	args+=(--log "$1/kunit-alone-failslab.log")
 }
 

@@ -30,6 +30,9 @@ export GIT_CONFIG_GLOBAL=/dev/null GIT_CONFIG_SYSTEM=/dev/null
 
 eval "$(sed -n "s/^\([A-Z][A-Z0-9_]*\) := \([^']*\)$/\1='\2'; export \1/p" "$TOP/pins.mk")"
 
+# Suites with a case, *alloc_undo, that lets one allocation after the other fail.
+export FAILING_SUITES=drm_gem_bo_backing,drm_gem_bo_backing_kinds,drm_gem_dma,drm_gem_dma_noncoherent,dma_alloc_remap
+
 mkdir -p "$BUILD" "$OUT" "$CACHE"
 
 # elapsed: mm:ss since the first stage of this make.
@@ -135,6 +138,12 @@ mirror() {
 	fi
 	printf '%s\n' "${uri%/}"
 }
+
+# matches VERSION PIN: the upstream version, without epoch, is the pin or continues it.
+matches() { case ${1#*:} in "$2" | "$2"[-.+~]*) return 0 ;; *) return 1 ;; esac; }
+
+# offered PACKAGE: the version that private_apt's suites have.
+offered() { APT_CONFIG=$APT_CONF apt-cache madison "$1" | awk -F' *[|] *' 'NR == 1 { print $2 }'; }
 
 # private_apt SUITE...: an apt of our own below build/apt that sees just these suites.
 # Sets APT_CONF; "APT_CONFIG=$APT_CONF apt-get download PACKAGE" then fetches from them.

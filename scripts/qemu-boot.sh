@@ -6,28 +6,12 @@
 set -euo pipefail
 # shellcheck source=scripts/lib.sh
 . "$(dirname "$0")/lib.sh"
+# shellcheck source=scripts/boot-options.sh
+. "$(dirname "$0")/boot-options.sh"
 
-KERNEL_BIN='' OUTDIR='' SECONDS_MAX=120 ARGS='' ENVS=() QEMU_ARGS=()
-GUEST=${GUEST:-$(readlink -e "$BUILD/guest" || true)}
-while getopts k:o:t:a:e:q:r opt; do
-	case $opt in
-	k) KERNEL_BIN=$OPTARG ;;
-	o) OUTDIR=$OPTARG ;;
-	t) SECONDS_MAX=$OPTARG ;;
-	a) ARGS=$OPTARG ;;
-	e) ENVS+=("$OPTARG") ;;
-	q) read -ra QEMU_ARGS <<<"$OPTARG" ;;
-	r) ;;
-	*) die "see the head of scripts/qemu-boot.sh for its options" ;;
-	esac
-done
-shift $((OPTIND - 1))
-[ $# -gt 0 ] || die "no script to run in the guest"
+KERNEL_BIN=''
+boot_options q: "$@"
 [ -s "$KERNEL_BIN" ] || die "no kernel at $KERNEL_BIN; scripts/qemu-kernel.sh x86_64 builds it"
-[ -x "$GUEST/usr/bin/perl" ] || die "no guest root${GUEST:+ at $GUEST}; make guest builds it"
-mkdir -p "$OUTDIR"
-OUTDIR=$(cd "$OUTDIR" && pwd -P)
-rm -f "$OUTDIR/status" "$OUTDIR/reports.txt"
 
 # share TAG DIRECTORY [OPTION]: a directory that the guest can mount.
 share() {
@@ -40,10 +24,8 @@ share project "$TOP" ,readonly=on
 share out "$OUTDIR"
 P9=trans=virtio,version=9p2000.L,cache=loose,msize=262144
 STAGE1="mount -t 9p -o ro,$P9 project /mnt && exec /mnt/guest/init"
-SCRIPT=$1
-shift
 CMDLINE="console=ttyS0 root=/dev/root rootfstype=9p rootflags=$P9 ro panic=-1 kunit.enable=0 loglevel=5"
-CMDLINE+=" GUEST_OUT=9p GUEST_RUN=$SCRIPT GUEST_ARGS=\"$*\" GUEST_TIMEOUT=$SECONDS_MAX ${ENVS[*]}"
+CMDLINE+=" GUEST_OUT=9p GUEST_RUN=$SCRIPT GUEST_ARGS=\"${SCRIPT_ARGS[*]}\" GUEST_TIMEOUT=$SECONDS_MAX ${ENVS[*]}"
 for arg in $ARGS; do
 	case $arg in
 	dtb=*) QEMU_ARGS+=(-dtb "${arg#dtb=}") ;;

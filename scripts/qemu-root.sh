@@ -22,15 +22,12 @@ ROOT=$CACHE/qemu-root/$DEB-$(printf '%s\n' "$GUEST_SUITE" "${PACKAGES[@]}" | sha
 TESTS=$BUILD/igt-tests-$ARCH
 CPIO=$BUILD/qemu-root-$ARCH.cpio
 
-# matches VERSION PIN: the upstream version, without epoch, is the pin or continues it.
-matches() { case ${1#*:} in "$2" | "$2"[-.+~]*) return 0 ;; *) return 1 ;; esac; }
-
 fetch() {
 	local p log=$BUILD/log/qemu-root-$ARCH.log offered names=()
 	stage "qemu-root: $DEB packages of $GUEST_SUITE"
 	APT_ARCH=$DEB private_apt "$GUEST_SUITE"
 	for p in "${PACKAGES[@]}"; do
-		offered=$(APT_CONFIG=$APT_CONF apt-cache madison "${p%%=*}" | awk -F' *[|] *' 'NR == 1 { print $2 }')
+		offered=$(offered "${p%%=*}")
 		[ -z "${p#*=}" ] || matches "$offered" "${p#*=}" ||
 			die "$GUEST_SUITE has ${p%%=*} ${offered:-nowhere}, pins.mk says ${p#*=}"
 		names+=("${p%%=*}")

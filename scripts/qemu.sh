@@ -40,7 +40,7 @@ part() {
 	WITHOUT='scanout-crc|sigbus-after-purge|needed-is-kept|exported-is-kept|no-memory-left'
 	BOARD='' DTS=() LIMIT=${QEMU_LIMIT:-300} TESTS=$ALL_TESTS FILTER='d[rm]*'
 	if [ "$1" = kunit ]; then FILTER='*'; fi
-	SUITES=drm_gem_bo_backing,drm_gem_bo_backing_kinds,drm_gem_dma,drm_gem_dma_noncoherent,dma_alloc_remap
+	SUITES=$FAILING_SUITES
 	"part_$ARCH" "$1"
 }
 
@@ -155,7 +155,6 @@ boot() {
 	shift 2
 	rm -rf "$dir"
 	mkdir -p "$dir"
-	device_tree "$dir"
 	"$TOP/scripts/qemu_boot.py" "$dir/console.log" "$LIMIT" "$QEMU" "${MACHINE[@]}" "${INITRD[@]}" \
 		-kernel "$image" -append "$APPEND panic=-1 oops=panic $*" 2>"$dir/qemu.log" ||
 		note "${dir#"$OUT"/}: the boot ended with status $?; log: $dir/console.log"
@@ -301,6 +300,7 @@ for part in "${PARTS[@]}"; do
 	dir=$OUT/qemu-$ARCH/$part
 	rm -rf "$dir"
 	mkdir -p "$dir"
+	device_tree "$dir"
 	case $part in
 	kunit*) kunit "$part" "$dir" ;;
 	failing*) failing "$part" "$dir" ;;
