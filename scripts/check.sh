@@ -390,12 +390,23 @@ check_bisect() {
 	result PASS each-patch-builds "$total patches"
 }
 
-# bisect_build DIR [linux]: what the series is about, and at its end all of the kernel. Symbols
-# that a patch does not have yet are dropped by Kconfig: here that is right.
-bisect_build() {
+# bisect_config DIR: again only if a Kconfig file changed: it takes several times as long as what
+# most patches have to compile. Symbols that a patch does not have yet are dropped by Kconfig:
+# here that is right.
+bisect_config() {
+	local fragments=("$TOP/configs/um.config" "$TOP/configs/um-patched.config") key
+	key=$({ cat "${fragments[@]}"; git -C "$SCRATCH" ls-files -s -- '*Kconfig*'; } | sha256sum)
+	[ "$(cat "$1/.fragments" 2>/dev/null)" != "$key" ] || return 0
+	rm -f "$1/.fragments"
 	kbuild "$1" um defconfig &&
-		cat "$TOP/configs/um.config" "$TOP/configs/um-patched.config" >>"$1/.config" &&
+		cat "${fragments[@]}" >>"$1/.config" &&
 		kbuild "$1" um olddefconfig &&
+		printf '%s\n' "$key" >"$1/.fragments"
+}
+
+# bisect_build DIR [linux]: what the series is about, and at its end all of the kernel.
+bisect_build() {
+	bisect_config "$1" &&
 		kbuild "$1" um drivers/gpu/drm/ drivers/accel/ drivers/dma-buf/ ${2:+"$2"}
 }
 
