@@ -27,7 +27,9 @@ boot() {
 	else
 		args+=(kunit_shutdown=halt)
 	fi
+	rm -f "$log.kernel"
 	timeout -k 5 "$LIMIT" "$dir/linux" "${args[@]}" "$@" "uml_dir=$uml" >"$log" 2>&1 </dev/null || rc=$?
+	booted "$dir/linux" "$log"
 	rm -rf "$uml"
 	if [ $rc = 124 ] || [ $rc = 137 ]; then note "the kernel did not end within $LIMIT s"; fi
 }

@@ -214,3 +214,7 @@ result() {
 
 # lane_end: the lane's exit status.
 lane_end() { [ "$LANE_FAILED" = 0 ]; }
+
+# booted KERNEL LOG: remembers which kernel LOG is of. is_of LOG KERNEL: is it of this one?
+booted() { sha256sum <"$1" >"$2.kernel"; }
+is_of() { [ -s "$1" ] && [ "$(sha256sum <"$2")" = "$(cat "$1.kernel" 2>/dev/null)" ]; }

@@ -158,6 +158,7 @@ boot() {
 	"$TOP/scripts/qemu_boot.py" "$dir/console.log" "$LIMIT" "$QEMU" "${MACHINE[@]}" "${INITRD[@]}" \
 		-kernel "$image" -append "$APPEND panic=-1 oops=panic $*" 2>"$dir/qemu.log" ||
 		note "${dir#"$OUT"/}: the boot ended with status $?; log: $dir/console.log"
+	booted "$image" "$dir/console.log"
 	"$TOP/scripts/report.py" kernel-reports "$dir/console.log" >"$dir/reports.txt"
 }
 
