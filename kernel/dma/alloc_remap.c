@@ -21,6 +21,8 @@ static int dma_vaddr_to_phys(void *vaddr, phys_addr_t *phys)
 {
 	struct page *page = NULL;
 
+	if (!vaddr)
+		return -ENXIO;
 	if (is_vmalloc_addr(vaddr))
 		page = vmalloc_to_page(vaddr);
 	else if (virt_addr_valid(vaddr))
@@ -30,6 +32,12 @@ static int dma_vaddr_to_phys(void *vaddr, phys_addr_t *phys)
 
 	*phys = page_to_phys(page) + offset_in_page(vaddr);
 	return 0;
+}
+
+static bool dma_is_direct(const struct dma_allocation *alloc)
+{
+	return dma_alloc_direct(alloc->dev, get_dma_ops(alloc->dev)) ||
+	       arch_dma_alloc_direct(alloc->dev);
 }
 
 /* One page, where they need not follow each other. */
@@ -46,7 +54,9 @@ static int dma_alloc_page_to_phys(const struct dma_allocation *alloc,
 	if (ops->alloc_to_phys)
 		return ops->alloc_to_phys(alloc->dev, alloc->dma_addr + offset,
 					  phys);
-	return dma_vaddr_to_phys(alloc->cpu_addr + offset, phys);
+	/* A cookie that only the implementation can read is none. */
+	return dma_vaddr_to_phys(alloc->cpu_addr ? alloc->cpu_addr + offset : NULL,
+				 phys);
 }
 
 /*
@@ -64,8 +74,7 @@ ssize_t dma_alloc_to_phys(const struct dma_allocation *alloc, size_t offset,
 		*phys = alloc->pool_phys + offset;
 		return alloc->size - offset;
 	}
-	if (dma_alloc_direct(alloc->dev, get_dma_ops(alloc->dev)) ||
-	    arch_dma_alloc_direct(alloc->dev)) {
+	if (dma_is_direct(alloc)) {
 		*phys = dma_to_phys(alloc->dev, alloc->dma_addr);
 		if (*phys == (phys_addr_t)-1)
 			return -ENXIO;
@@ -136,11 +145,13 @@ static int dma_alloc_find_pool(struct dma_allocation *alloc)
  * For those who program an IOMMU themselves, or tell a firmware about memory.
  * What is to be reached by a device that the DMA API knows takes
  * dma_alloc_remap().  @cpu_addr and @dma_addr may also both be those of the
- * same byte inside an allocation, with @size up to its end.
+ * same byte inside an allocation, with @size up to its end.  Not for memory of
+ * DMA_ATTR_NO_KERNEL_MAPPING, which has no CPU-view address.
  *
  * Return: the number of bytes, up to the end of the allocation, that are
- * physically contiguous from there, %-ENXIO if the physical address is not
- * known, %-EREMOTEIO if it is the device's own, not the system's.
+ * physically contiguous from there, %-EINVAL if @offset is behind its end,
+ * %-ENXIO if the physical address is not known, %-EREMOTEIO if it is the
+ * device's own, not the system's.
  */
 ssize_t dma_alloc_phys(struct device *dev, void *cpu_addr, dma_addr_t dma_addr,
 		       size_t size, size_t offset, phys_addr_t *phys)
@@ -175,7 +186,7 @@ static int dma_remap_link(struct dma_remap *remap, phys_addr_t phys,
 	if ((phys | offset | size) & dma_get_merge_boundary(remap->dev))
 		return -EINVAL;
 	return dma_iova_link(remap->dev, &remap->state, phys, offset, size,
-			     remap->dir, remap->attrs);
+			     remap->alloc.dir, remap->attrs);
 }
 
 static int dma_remap_link_all(struct dma_remap *remap,
@@ -211,7 +222,7 @@ static int dma_remap_iova(struct dma_remap *remap,
 
 	ret = dma_remap_link_all(remap, alloc, &linked);
 	if (ret) {
-		dma_iova_destroy(remap->dev, &remap->state, linked, remap->dir,
+		dma_iova_destroy(remap->dev, &remap->state, linked, remap->alloc.dir,
 				 remap->attrs);
 		return ret;
 	}
@@ -258,7 +269,7 @@ static int dma_remap_sg(struct dma_remap *remap,
 	ret = dma_remap_fill_sg(remap, alloc);
 	if (ret)
 		goto err_free;
-	ret = ops->map_sg(remap->dev, sgt->sgl, sgt->orig_nents, remap->dir,
+	ret = ops->map_sg(remap->dev, sgt->sgl, sgt->orig_nents, remap->alloc.dir,
 			  remap->attrs);
 	if (ret <= 0) {
 		ret = ret ?: -EIO;
@@ -284,7 +295,7 @@ static int dma_remap_run(struct dma_remap *remap, phys_addr_t phys, size_t size)
 		addr = dma_direct_remap_phys(remap->dev, phys, size,
 					     remap->attrs);
 	else
-		addr = ops->map_phys(remap->dev, phys, size, remap->dir,
+		addr = ops->map_phys(remap->dev, phys, size, remap->alloc.dir,
 				     remap->attrs);
 	if (addr == DMA_MAPPING_ERROR)
 		return -EIO;
@@ -302,7 +313,7 @@ static void dma_remap_unmap_runs(struct dma_remap *remap)
 		return;
 	for (i = 0; i < remap->nr_extents; i++)
 		ops->unmap_phys(remap->dev, remap->extents[i].addr,
-				remap->extents[i].size, remap->dir,
+				remap->extents[i].size, remap->alloc.dir,
 				remap->attrs);
 }
 
@@ -324,14 +335,19 @@ static int dma_remap_runs(struct dma_remap *remap,
 	return ret;
 }
 
-/* Implementations of dma_map_ops bounce if they have a largest mapping. */
+/*
+ * Implementations of dma_map_ops that have a largest mapping bounce what does
+ * not fit: those have to know that here they must not.
+ */
 static int dma_remap_ops(struct dma_remap *remap,
 			 const struct dma_allocation *alloc, int nr_runs)
 {
 	const struct dma_map_ops *ops = get_dma_ops(remap->dev);
 
-	if (ops->max_mapping_size || (remap->attrs & DMA_ATTR_CC_SHARED))
+	if (remap->attrs & DMA_ATTR_CC_SHARED)
 		return -EOPNOTSUPP;
+	if (ops->max_mapping_size)
+		remap->attrs |= DMA_ATTR_REQUIRE_COHERENT;
 	if (ops->map_sg && nr_runs > 1 && !(remap->attrs & DMA_ATTR_MMIO))
 		return dma_remap_sg(remap, alloc, nr_runs);
 	return ops->map_phys ? dma_remap_runs(remap, alloc) : -EOPNOTSUPP;
@@ -353,9 +369,15 @@ static int dma_remap_attrs(const struct dma_allocation *alloc,
 		return len;
 
 	*attrs = DMA_ATTR_SKIP_CPU_SYNC | alloc->attrs;
-	if (!pfn_valid(PHYS_PFN(phys)))
+	if (!pfn_valid(PHYS_PFN(phys))) {
+		/* Caches are maintained by pages. */
+		if (!alloc->coherent)
+			return -EOPNOTSUPP;
 		*attrs |= DMA_ATTR_MMIO;
-	if (!alloc->from_pool && force_dma_unencrypted(alloc->dev))
+	}
+	/* Only dma-direct decrypts what it allocates. */
+	if (!alloc->from_pool && dma_is_direct(alloc) &&
+	    force_dma_unencrypted(alloc->dev))
 		*attrs |= DMA_ATTR_CC_SHARED;
 	return 0;
 }
@@ -370,14 +392,13 @@ static void dma_remap_debug(struct dma_remap *remap,
 
 	if (!IS_ENABLED(CONFIG_DMA_API_DEBUG))
 		return;
-	remap->coherent = alloc->coherent;
 	for (i = 0; i < remap->nr_extents; i++) {
 		struct dma_remap_extent *extent = &remap->extents[i];
 
 		if (dma_alloc_to_phys(alloc, offset, &phys) < 0)
 			return;
-		debug_dma_remap(remap->dev, phys, extent->size, remap->dir,
-				extent->addr, remap->attrs, remap->coherent);
+		debug_dma_remap(remap->dev, phys, extent->size, remap->alloc.dir,
+				extent->addr, remap->attrs, remap->alloc.coherent);
 		offset += extent->size;
 	}
 }
@@ -388,20 +409,19 @@ static void dma_remap_debug_free(struct dma_remap *remap)
 
 	for (i = 0; i < remap->nr_extents; i++)
 		debug_dma_free_remap(remap->dev, remap->extents[i].addr,
-				     remap->extents[i].size, remap->dir,
-				     remap->attrs, remap->coherent);
+				     remap->extents[i].size, remap->alloc.dir,
+				     remap->attrs, remap->alloc.coherent);
 }
 
 static struct dma_remap *dma_remap_new(const struct dma_allocation *alloc,
 				       struct device *dev, unsigned int nr)
 {
-	struct dma_remap *remap = kzalloc_flex(*remap, extents, nr);
+	struct dma_remap *remap = kvzalloc_flex(*remap, extents, nr);
 
 	if (!remap)
 		return NULL;
 	remap->dev = dev;
-	remap->size = alloc->size;
-	remap->dir = alloc->dir;
+	remap->alloc = *alloc;
 	/* From here on the number of those that are valid. */
 	remap->nr_extents = 0;
 	return remap;
@@ -452,7 +472,7 @@ static struct dma_remap *__dma_alloc_remap(const struct dma_allocation *alloc,
 
 	ret = dma_remap_map(remap, alloc, ret);
 	if (ret) {
-		kfree(remap);
+		kvfree(remap);
 		return ERR_PTR(ret);
 	}
 	dma_remap_debug(remap, alloc);
@@ -468,18 +488,22 @@ static struct dma_remap *__dma_alloc_remap(const struct dma_allocation *alloc,
  * @attrs: attributes of mapping properties requested in dma_alloc_attrs
  * @dev: device that is to reach the same memory
  *
- * The memory stays coherent: neither this nor dma_free_remap() touches caches,
- * and dma_sync_*() must not be called for the addresses.  It never bounces.
- * The release by dma_free_remap() has to come before dma_free_attrs().
+ * Neither this nor dma_free_remap() touches caches, and dma_sync_single_*() must
+ * not be called for the addresses.  Call dma_sync_remap_for_device() and
+ * dma_sync_remap_for_cpu() where memory is passed between the CPU and @dev:
+ * these do nothing, unless @dev does not snoop the caches through which the CPU
+ * sees the memory.  It never bounces.  The release by dma_free_remap() has to
+ * come before dma_free_attrs().
  *
  * Must be called from a context that may sleep.
  *
- * Return: the addresses or an error pointer: %-EOPNOTSUPP if @dev does not
- * snoop the caches through which the CPU sees the memory or its way to map
- * memory might bounce, %-EIO if @dev cannot address the memory, %-EREMOTEIO if
- * the memory is local to @alloc_dev and no route is known, %-ENXIO if its
- * physical address is not known, %-EINVAL if the IOMMU's pages are larger than
- * the pieces of the allocation, %-ENOMEM if there is no memory or IOVA space.
+ * Return: the addresses or an error pointer: %-EIO if @dev cannot address the
+ * memory without bouncing or does no DMA, %-EREMOTEIO if the memory is local to
+ * @alloc_dev and no route is known, %-ENXIO if its physical address is not
+ * known, %-EOPNOTSUPP if there is no way to maintain its caches or to map it,
+ * %-EINVAL if @size is 0 or not that of the allocation or if the IOMMU's pages
+ * are larger than the pieces of the allocation, %-ENOMEM if there is no memory
+ * or IOVA space, or what the device's implementation of dma_map_ops says.
  */
 struct dma_remap *dma_alloc_remap(struct device *alloc_dev, void *cpu_addr,
 				  dma_addr_t dma_addr, size_t size,
@@ -504,10 +528,15 @@ struct dma_remap *dma_alloc_remap(struct device *alloc_dev, void *cpu_addr,
 	ret = dma_alloc_find_pool(&alloc);
 	if (ret)
 		return ERR_PTR(ret);
-	/* A pool is never mapped cacheable, whatever its device snoops. */
+	if (attrs & DMA_ATTR_NO_KERNEL_MAPPING)
+		alloc.cpu_addr = NULL;
+	/*
+	 * What was allocated for a device that snoops is cached by the CPU. A
+	 * pool never is, whatever its device does.
+	 */
 	if (!alloc.from_pool && dev_is_dma_coherent(alloc_dev) &&
 	    !dev_is_dma_coherent(dev))
-		return ERR_PTR(-EOPNOTSUPP);
+		alloc.coherent = false;
 
 	return __dma_alloc_remap(&alloc, dev);
 }
@@ -523,10 +552,13 @@ EXPORT_SYMBOL_GPL(dma_alloc_remap);
  * @dir: direction of DMA by @dev
  *
  * As dma_alloc_remap(), but ownership of the memory has to be passed between
- * @dev and the CPU by dma_sync_single_for_device() and
- * dma_sync_single_for_cpu() on each extent, before its first use, too.
+ * @dev and the CPU by dma_sync_remap_for_device() and dma_sync_remap_for_cpu(),
+ * before its first use, too.  Who knows which bytes are concerned can use
+ * dma_sync_single_for_device() and dma_sync_single_for_cpu() on those, within
+ * what dma_remap_to_phys() calls contiguous.
  *
- * Return: the addresses or an error pointer, see dma_alloc_remap().
+ * Return: the addresses or an error pointer, see dma_alloc_remap(), %-EINVAL
+ * also if @dir is none.
  */
 struct dma_remap *dma_alloc_pages_remap(struct device *alloc_dev,
 					dma_addr_t dma_addr, size_t size,
@@ -552,18 +584,105 @@ struct dma_remap *dma_alloc_pages_remap(struct device *alloc_dev,
 }
 EXPORT_SYMBOL_GPL(dma_alloc_pages_remap);
 
+/**
+ * dma_remap_to_phys - where in memory a part of a remap is
+ * @remap: the addresses
+ * @offset: bytes from the start of the allocation, less than its size
+ * @phys: where to put the physical address of the byte at @offset
+ *
+ * Return: the number of bytes that are physically contiguous from there, or a
+ * negative error code, see dma_alloc_phys().
+ */
+ssize_t dma_remap_to_phys(const struct dma_remap *remap, size_t offset,
+			  phys_addr_t *phys)
+{
+	if (offset >= remap->alloc.size)
+		return -EINVAL;
+	return dma_alloc_next_run(&remap->alloc, offset, phys);
+}
+EXPORT_SYMBOL_GPL(dma_remap_to_phys);
+
+typedef void dma_sync_fn(struct device *dev, dma_addr_t addr, size_t size,
+			 enum dma_data_direction dir);
+
+/* Syncs go from the first address on by physical ones: never past a run. */
+static void dma_remap_sync(const struct dma_remap *remap, dma_sync_fn *sync,
+			   enum dma_data_direction dir)
+{
+	size_t offset, start = 0;
+	phys_addr_t phys;
+	unsigned int i;
+	ssize_t size;
+
+	if (remap->alloc.coherent)
+		return;
+	for (i = 0; i < remap->nr_extents; i++) {
+		const struct dma_remap_extent *extent = &remap->extents[i];
+
+		for (offset = 0; offset < extent->size; offset += size) {
+			size = dma_alloc_next_run(&remap->alloc, start + offset,
+						  &phys);
+			if (WARN_ON_ONCE(size < 0))
+				return;
+			size = min_t(size_t, size, extent->size - offset);
+			sync(remap->dev, extent->addr + offset, size, dir);
+		}
+		start += extent->size;
+	}
+}
+
+static void dma_sync_to_cpu(struct device *dev, dma_addr_t addr, size_t size,
+			    enum dma_data_direction dir)
+{
+	dma_sync_single_for_cpu(dev, addr, size, dir);
+}
+
+static void dma_sync_to_device(struct device *dev, dma_addr_t addr, size_t size,
+			       enum dma_data_direction dir)
+{
+	dma_sync_single_for_device(dev, addr, size, dir);
+}
+
+/**
+ * dma_sync_remap_for_cpu - pass the memory of a remap to the CPU
+ * @remap: the addresses
+ * @dir: direction of the DMA that was done by their device
+ *
+ * Does nothing if the memory is coherent for the device of @remap.
+ */
+void dma_sync_remap_for_cpu(const struct dma_remap *remap,
+			    enum dma_data_direction dir)
+{
+	dma_remap_sync(remap, dma_sync_to_cpu, dir);
+}
+EXPORT_SYMBOL_GPL(dma_sync_remap_for_cpu);
+
+/**
+ * dma_sync_remap_for_device - pass the memory of a remap to its device
+ * @remap: the addresses
+ * @dir: direction of the DMA that the device is going to do
+ *
+ * Does nothing if the memory is coherent for the device of @remap.
+ */
+void dma_sync_remap_for_device(const struct dma_remap *remap,
+			       enum dma_data_direction dir)
+{
+	dma_remap_sync(remap, dma_sync_to_device, dir);
+}
+EXPORT_SYMBOL_GPL(dma_sync_remap_for_device);
+
 static void dma_remap_unmap(struct dma_remap *remap)
 {
 	const struct dma_map_ops *ops = get_dma_ops(remap->dev);
 
 	dma_remap_debug_free(remap);
 	if (dma_use_iova(&remap->state)) {
-		dma_iova_destroy(remap->dev, &remap->state, remap->size,
-				 remap->dir, remap->attrs);
+		dma_iova_destroy(remap->dev, &remap->state, remap->alloc.size,
+				 remap->alloc.dir, remap->attrs);
 	} else if (remap->sgt.sgl) {
 		if (ops->unmap_sg)
 			ops->unmap_sg(remap->dev, remap->sgt.sgl,
-				      remap->sgt.orig_nents, remap->dir,
+				      remap->sgt.orig_nents, remap->alloc.dir,
 				      remap->attrs);
 		sg_free_table(&remap->sgt);
 	} else {
@@ -583,9 +702,9 @@ static void dma_remap_unmap(struct dma_remap *remap)
  */
 void dma_free_remap(struct device *dev, struct dma_remap *remap, size_t size)
 {
-	debug_dma_check_remap(dev, PAGE_ALIGN(size), remap->dev, remap->size);
+	debug_dma_check_remap(dev, PAGE_ALIGN(size), remap->dev, remap->alloc.size);
 	if (!remap->owned)
 		dma_remap_unmap(remap);
-	kfree(remap);
+	kvfree(remap);
 }
 EXPORT_SYMBOL_GPL(dma_free_remap);

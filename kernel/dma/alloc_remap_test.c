@@ -36,6 +36,8 @@ struct remap_test {
 	size_t fail_at;
 	/* for the implementation of dma_map_ops: */
 	int mapped;
+	int synced;
+	size_t largest_sync;
 };
 
 #ifdef CONFIG_SWIOTLB
@@ -160,8 +162,10 @@ static void test_bus_offset(struct kunit *test)
 		dma_free_remap(t->other, r, TEST_SIZE);
 	}
 
-	/* Nothing of it is in the window of the bus. */
-	map[0].size -= TEST_SIZE;
+	/* The last page is not in the window of the bus, then nothing is. */
+	map[0].size -= PAGE_SIZE;
+	expect_refused(test, t->other, -EIO);
+	map[0].size -= TEST_SIZE - PAGE_SIZE;
 	expect_refused(test, t->other, -EIO);
 	t->other->dma_range_map = NULL;
 }
@@ -282,6 +286,23 @@ static void test_extents_undo(struct kunit *test)
 	expect_refused(test, t->other, 0);
 }
 
+#ifdef CONFIG_DMA_SHARED_BUFFER
+static void expect_pageless_table(struct kunit *test)
+{
+	struct remap_test *t = test->priv;
+	struct dma_buf_attachment attach = { .dev = t->other };
+	struct sg_table *sgt = dma_buf_remap_to_sgt(&attach, remap(t, t->other));
+
+	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, sgt);
+	KUNIT_EXPECT_EQ(test, sgt->nents, 3);
+	KUNIT_EXPECT_EQ(test, sgt->orig_nents, 0);
+	KUNIT_EXPECT_NULL(test, sg_page(sgt->sgl));
+	dma_buf_free_remap_sgt(&attach, sgt);
+}
+#else
+static void expect_pageless_table(struct kunit *test) { }
+#endif
+
 static void test_pageless(struct kunit *test)
 {
 	struct remap_test *t = test->priv;
@@ -296,6 +317,7 @@ static void test_pageless(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, r->attrs & DMA_ATTR_MMIO);
 	KUNIT_EXPECT_EQ(test, r->extents[0].addr, t->phys);
 	dma_free_remap(t->other, r, TEST_SIZE);
+	expect_pageless_table(test);
 
 	t->other->coherent_dma_mask = DMA_BIT_MASK(40);
 	expect_refused(test, t->other, -EIO);
@@ -314,8 +336,23 @@ static dma_addr_t remap_addr(const struct dma_remap *r, size_t offset)
 	return DMA_MAPPING_ERROR;
 }
 
-/* The table that importers of a dma-buf get: addresses and no pages. */
+/* The table that importers of a dma-buf get, for those who look with its pages. */
 #ifdef CONFIG_DMA_SHARED_BUFFER
+static void expect_pages(struct kunit *test, struct sg_table *sgt)
+{
+	struct dma_allocation alloc = { .size = TEST_SIZE };
+	struct sg_page_iter iter;
+	size_t offset = 0;
+	phys_addr_t phys;
+
+	for_each_sgtable_page(sgt, &iter, 0) {
+		stub_scattered(&alloc, offset, &phys);
+		KUNIT_EXPECT_EQ(test, page_to_phys(sg_page_iter_page(&iter)), phys);
+		offset += PAGE_SIZE;
+	}
+	KUNIT_EXPECT_EQ(test, offset, TEST_SIZE);
+}
+
 static void test_dma_buf_table(struct kunit *test)
 {
 	struct remap_test *t = test->priv;
@@ -330,14 +367,26 @@ static void test_dma_buf_table(struct kunit *test)
 	sgt = dma_buf_remap_to_sgt(&attach, r);
 	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, sgt);
 	KUNIT_EXPECT_EQ(test, sgt->nents, 3);
-	KUNIT_EXPECT_EQ(test, sgt->orig_nents, 0);
 	for_each_sgtable_dma_sg(sgt, sg, i) {
 		KUNIT_EXPECT_EQ(test, sg_dma_address(sg), r->extents[i].addr);
 		KUNIT_EXPECT_EQ(test, sg_dma_len(sg), r->extents[i].size);
-		KUNIT_EXPECT_NULL(test, sg_page(sg));
 	}
+	expect_pages(test, sgt);
 	dma_buf_free_remap_sgt(&attach, sgt);
 
+	/* One address for all, pages of their own. */
+	attach.dev = t->owner;
+	sgt = dma_buf_remap_to_sgt(&attach, remap(t, t->owner));
+	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, sgt);
+	KUNIT_EXPECT_EQ(test, sgt->nents, 1);
+	KUNIT_EXPECT_EQ(test, sg_dma_len(sgt->sgl), TEST_SIZE);
+	if (IS_ENABLED(CONFIG_NEED_SG_DMA_LENGTH))
+		expect_pages(test, sgt);
+	else
+		KUNIT_EXPECT_EQ(test, sgt->orig_nents, 0);
+	dma_buf_free_remap_sgt(&attach, sgt);
+
+	attach.dev = t->other;
 	t->fail_at = 0;
 	sgt = dma_buf_remap_to_sgt(&attach, remap(t, t->other));
 	KUNIT_EXPECT_EQ(test, PTR_ERR_OR_ZERO(sgt), -ENXIO);
@@ -359,6 +408,16 @@ static void expect_syncs(struct kunit *test, struct device *dev, struct dma_rema
 		dma_sync_single_for_device(dev, remap_addr(r, 0), PAGE_SIZE, dir);
 		dma_sync_single_for_cpu(dev, remap_addr(r, PAGE_SIZE), PAGE_SIZE, dir);
 		KUNIT_EXPECT_SUPPRESSED_WARNING_COUNT(test, warnings);
+	}
+}
+
+/* None of which DMA_API_DEBUG complains: all of it, or nothing if it is coherent. */
+static void expect_remap_syncs(struct kunit *test, const struct dma_remap *r)
+{
+	kunit_warning_suppress(test) {
+		dma_sync_remap_for_device(r, DMA_TO_DEVICE);
+		dma_sync_remap_for_cpu(r, DMA_FROM_DEVICE);
+		KUNIT_EXPECT_SUPPRESSED_WARNING_COUNT(test, 0);
 	}
 }
 
@@ -409,6 +468,7 @@ static void remap_noncontiguous(struct kunit *test, struct device *owner, struct
 		}
 		KUNIT_EXPECT_EQ(test, offset, TEST_SIZE);
 		expect_syncs(test, dev, r, DMA_BIDIRECTIONAL, 0);
+		expect_remap_syncs(test, r);
 		dma_free_remap(dev, r, TEST_SIZE);
 	}
 	dma_free_noncontiguous(owner, TEST_SIZE, sgt, DMA_BIDIRECTIONAL);
@@ -438,20 +498,41 @@ static void test_twice(struct kunit *test)
 		dma_free_remap(t->other, r[i], TEST_SIZE);
 }
 
-/* One that snoops shares what the CPU does not cache, not the other way round. */
+/*
+ * One that snoops shares what the CPU does not cache as it is.  The other way
+ * round the caches have to be maintained, which takes pages.
+ */
 static void test_incoherent_device(struct kunit *test)
 {
 #if defined(CONFIG_ARCH_HAS_SYNC_DMA_FOR_DEVICE) || defined(CONFIG_ARCH_HAS_SYNC_DMA_FOR_CPU) || \
 	defined(CONFIG_ARCH_HAS_SYNC_DMA_FOR_CPU_ALL)
 	struct remap_test *t = test->priv;
 	bool snoops = dev_is_dma_coherent(t->owner);
+	struct dma_remap *r;
 
 	dev_assign_dma_coherent(t->owner, true);
 	dev_assign_dma_coherent(t->other, false);
-	expect_refused(test, t->other, -EOPNOTSUPP);
+	r = remap(t, t->other);
+	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, r);
+	expect_syncs(test, t->other, r, DMA_TO_DEVICE, 0);
+	expect_remap_syncs(test, r);
+	dma_free_remap(t->other, r, TEST_SIZE);
+
 	dev_assign_dma_coherent(t->owner, false);
 	dev_assign_dma_coherent(t->other, true);
-	expect_refused(test, t->other, 0);
+	r = remap(t, t->other);
+	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, r);
+	expect_syncs(test, t->other, r, DMA_TO_DEVICE, 2);
+	expect_remap_syncs(test, r);
+	dma_free_remap(t->other, r, TEST_SIZE);
+
+	dev_assign_dma_coherent(t->owner, true);
+	dev_assign_dma_coherent(t->other, false);
+	t->phys = (phys_addr_t)BIT_ULL(40);
+	if (t->phys && !pfn_valid(PHYS_PFN(t->phys)) && sizeof(dma_addr_t) == 8) {
+		kunit_activate_static_stub(test, dma_alloc_to_phys, stub_scattered);
+		expect_refused(test, t->other, -EOPNOTSUPP);
+	}
 	dev_assign_dma_coherent(t->owner, snoops);
 #else
 	kunit_skip(test, "all devices snoop here");
@@ -696,6 +777,27 @@ static void ops_unmap_sg(struct device *dev, struct scatterlist *sgl, int nents,
 	t->mapped -= nents;
 }
 
+static void ops_sync(struct device *dev, dma_addr_t dma_addr, size_t size,
+		     enum dma_data_direction dir)
+{
+	struct remap_test *t = dev_get_drvdata(dev);
+
+	t->synced++;
+	t->largest_sync = max(t->largest_sync, size);
+}
+
+/* It would have to, and is asked not to. */
+static dma_addr_t ops_map_bouncing(struct device *dev, phys_addr_t phys, size_t size,
+				   enum dma_data_direction dir, unsigned long attrs)
+{
+	struct remap_test *t = dev_get_drvdata(dev);
+
+	if (phys >= t->fail_at && attrs & DMA_ATTR_REQUIRE_COHERENT)
+		return DMA_MAPPING_ERROR;
+	t->mapped++;
+	return phys + OPS_ADDR;
+}
+
 static size_t ops_max_mapping_size(struct device *dev)
 {
 	return SIZE_MAX;
@@ -708,12 +810,13 @@ static const struct dma_map_ops phys_ops = {
 
 static const struct dma_map_ops sg_ops = {
 	.map_phys = ops_map_phys,
+	.sync_single_for_device = ops_sync,
 	.map_sg = ops_map_sg,
 	.unmap_sg = ops_unmap_sg,
 };
 
 static const struct dma_map_ops bounce_ops = {
-	.map_phys = ops_map_phys,
+	.map_phys = ops_map_bouncing,
 	.unmap_phys = ops_unmap_phys,
 	.max_mapping_size = ops_max_mapping_size,
 };
@@ -741,10 +844,11 @@ static void test_ops(struct kunit *test)
 	t->fail_at = t->phys + 3 * SZ_1M;
 	expect_refused(test, t->other, -EIO);
 
-	/* Those that bounce, and those that do not map. */
-	t->fail_at = SIZE_MAX;
+	/* Those that bounce if they have to, and those that do not map. */
 	set_dma_ops(t->other, &bounce_ops);
-	expect_refused(test, t->other, -EOPNOTSUPP);
+	expect_refused(test, t->other, -EIO);
+	t->fail_at = SIZE_MAX;
+	expect_refused(test, t->other, 0);
 	set_dma_ops(t->other, &no_ops);
 	expect_refused(test, t->other, -EOPNOTSUPP);
 	KUNIT_EXPECT_EQ(test, t->mapped, 0);
@@ -773,8 +877,37 @@ static void test_ops_merge(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, t->mapped, 0);
 	set_dma_ops(t->other, NULL);
 }
+
+/* What is contiguous for the device is synced as it lies in memory. */
+static void test_ops_sync(struct kunit *test)
+{
+	struct remap_test *t = test->priv;
+	struct dma_remap *r;
+
+	set_dma_ops(t->other, &sg_ops);
+	dev_set_drvdata(t->other, t);
+	/* Has the core ask whether there is something to be synced. */
+	KUNIT_EXPECT_EQ(test, dma_set_mask(t->other, DMA_BIT_MASK(64)), 0);
+	kunit_activate_static_stub(test, dma_alloc_to_phys, stub_scattered);
+	r = dma_alloc_pages_remap(t->owner, t->dma_addr, TEST_SIZE, t->other, DMA_TO_DEVICE);
+	KUNIT_EXPECT_NOT_ERR_OR_NULL(test, r);
+	if (!IS_ERR(r)) {
+		KUNIT_EXPECT_EQ(test, r->nr_extents, 1);
+		dma_sync_remap_for_device(r, DMA_TO_DEVICE);
+		KUNIT_EXPECT_EQ(test, t->synced, 3);
+		KUNIT_EXPECT_EQ(test, t->largest_sync, 2 * PAGE_SIZE);
+		dma_free_remap(t->other, r, TEST_SIZE);
+	}
+	set_dma_ops(t->other, NULL);
+	KUNIT_EXPECT_EQ(test, dma_set_mask(t->other, DMA_BIT_MASK(64)), 0);
+}
 #else
 static void test_ops(struct kunit *test)
+{
+	kunit_skip(test, "needs ARCH_HAS_DMA_OPS");
+}
+
+static void test_ops_sync(struct kunit *test)
 {
 	kunit_skip(test, "needs ARCH_HAS_DMA_OPS");
 }
@@ -979,6 +1112,7 @@ static struct kunit_case remap_test_cases[] = {
 	KUNIT_CASE(test_alloc_undo),
 	KUNIT_CASE(test_ops),
 	KUNIT_CASE(test_ops_merge),
+	KUNIT_CASE(test_ops_sync),
 	KUNIT_CASE(test_iommu_other),
 	KUNIT_CASE(test_iommu_merge),
 	KUNIT_CASE(test_iommu_owner),

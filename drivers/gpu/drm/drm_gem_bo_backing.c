@@ -1576,6 +1576,16 @@ int drm_gem_bo_backing_sync_for_device(struct drm_gem_bo_backing *backing,
 }
 EXPORT_SYMBOL_GPL(drm_gem_bo_backing_sync_for_device);
 
+static void peer_sync(const struct drm_gem_bo_peer *peer, u64 size,
+		      enum dma_data_direction dir, bool for_device)
+{
+	if (peer->remap)
+		drm_gem_bo_alloc_sync_peer(peer, dir, for_device);
+	else if (!(peer->dma.attrs & DMA_ATTR_MMIO))
+		runs_sync(&peer->dma, peer->runs, peer->runs + peer->num_runs, 0, size,
+			  dir, for_device);
+}
+
 static int backing_cpu_access(struct drm_gem_bo_backing *backing,
 			      enum dma_data_direction dir, bool for_device)
 {
@@ -1584,17 +1594,17 @@ static int backing_cpu_access(struct drm_gem_bo_backing *backing,
 
 	dma_resv_assert_held(backing->obj->resv);
 
-	/* Users ask whatever they were given; here there is nothing to be done. */
-	if (backing->kind == DRM_GEM_BO_COHERENT || backing->kind == DRM_GEM_BO_RESOURCE)
-		return !valid_dma_direction(dir) || dir == DMA_NONE ? -EINVAL : 0;
-
-	ret = backing_sync(backing, 0, backing->obj->size, dir, for_device);
-	if (ret)
-		return ret;
+	if (!valid_dma_direction(dir) || dir == DMA_NONE)
+		return -EINVAL;
+	/* Users ask whatever they were given; for some there is nothing to be done. */
+	if (drm_gem_bo_kind_has_pages(backing->kind) || backing->kind == DRM_GEM_BO_IMPORTED) {
+		ret = backing_sync(backing, 0, backing->obj->size, dir, for_device);
+		if (ret)
+			return ret;
+	}
 
 	list_for_each_entry(peer, &backing->peers, node)
-		runs_sync(&peer->dma, peer->runs, peer->runs + peer->num_runs, 0,
-			  backing->obj->size, dir, for_device);
+		peer_sync(peer, backing->obj->size, dir, for_device);
 
 	return 0;
 }
@@ -1605,8 +1615,9 @@ static int backing_cpu_access(struct drm_gem_bo_backing *backing,
  * @dir: direction of the transfers that were made
  *
  * For &dma_buf_ops.begin_cpu_access: syncs the owner's mapping and that of
- * every importer. Always succeeds for coherent memory and resources, for which
- * there is nothing to do: user space asks whatever it was given.
+ * every importer. Of coherent memory only importers that do not snoop need that,
+ * of resources none; success all the same, as user space asks whatever it was
+ * given.
  *
  * Returns:
  * 0, -EINVAL if the direction is none, -EOPNOTSUPP if the object is imported.
@@ -1660,6 +1671,7 @@ int drm_gem_bo_backing_vmap(struct drm_gem_bo_backing *backing,
 			    u64 offset, u64 size, struct iosys_map *map)
 {
 	pgprot_t prot = backing->map_wc ? pgprot_writecombine(PAGE_KERNEL) : PAGE_KERNEL;
+	struct dma_buf_attachment *attach = backing->obj->import_attach;
 	struct drm_gem_bo_cursor cur;
 	struct page **pages;
 	void *vaddr;
@@ -1670,7 +1682,7 @@ int drm_gem_bo_backing_vmap(struct drm_gem_bo_backing *backing,
 
 	if (backing->kind == DRM_GEM_BO_IMPORTED && !offset &&
 	    size == backing->obj->size)
-		return dma_buf_vmap(backing->obj->import_attach->dmabuf, map);
+		return attach ? dma_buf_vmap(attach->dmabuf, map) : -ENXIO;
 	if (drm_gem_bo_kind_has_alloc(backing->kind)) {
 		ret = backing_check_bytes(backing, offset, size);
 		return ret ?: drm_gem_bo_alloc_vmap(backing, offset, size, map);
@@ -1732,18 +1744,19 @@ static pgprot_t backing_page_prot(const struct drm_gem_bo_backing *backing,
  * @backing: the backing
  * @vma: the mapping, of all or a part; vm_pgoff counts from the fake offset
  *
- * The mapping is VM_PFNMAP or VM_IO, so that nobody finds pages in it. Pages and
- * resources are filled in by drm_gem_bo_backing_fault(), for which the driver
- * sets vm_ops. What was allocated is mapped here and now, by the DMA API. The
- * mapping of an imported object is the exporter's.
+ * The mapping is VM_PFNMAP, or VM_IO where the DMA API inserts pages, so that
+ * they are not pinned by who finds it. Pages and resources are filled in by
+ * drm_gem_bo_backing_fault(), for which the driver sets vm_ops. What was
+ * allocated is mapped here and now, by the DMA API. The mapping of an imported
+ * object is the exporter's.
  *
  * vm_pgoff stays, so that drm_vma_node_unmap() finds the mapping. There is
  * nothing to be undone after an error.
  *
  * Returns:
  * 0, -EINVAL if the mapping is private, -ENXIO if the memory to be mapped here
- * is not there or smaller than the mapping, or what the DMA API or the exporter
- * says.
+ * is not there or smaller than the mapping or if an imported object has no
+ * exporter, or what the DMA API or the exporter says.
  */
 int drm_gem_bo_backing_mmap(struct drm_gem_bo_backing *backing,
 			    struct vm_area_struct *vma)
@@ -1751,6 +1764,8 @@ int drm_gem_bo_backing_mmap(struct drm_gem_bo_backing *backing,
 	pgoff_t pgoff = vma->vm_pgoff - drm_vma_node_start(&backing->obj->vma_node);
 
 	if (backing->kind == DRM_GEM_BO_IMPORTED) {
+		if (!backing->obj->import_attach)
+			return -ENXIO;
 		/* The exporter need not set those. */
 		vma->vm_private_data = NULL;
 		vma->vm_ops = NULL;
@@ -2057,11 +2072,11 @@ EXPORT_SYMBOL_GPL(drm_gem_bo_backing_get_sg_table);
  * @attach: the importer
  * @dir: direction of its transfers
  *
- * For &dma_buf_ops.map_dma_buf. Importers that still look for pages of streaming
- * and noncoherent memory find them here, unless CONFIG_DMABUF_DEBUG takes them
- * out. Coherent memory and resources have none, their tables have only a DMA
- * side: &sg_table.orig_nents is 0. An importer has to allow peer to peer to get
- * a resource.
+ * For &dma_buf_ops.map_dma_buf. Importers that still look for pages find them
+ * here, where there are any and unless CONFIG_DMABUF_DEBUG takes them out. Other
+ * tables, those of resources among them, have only a DMA side: of these
+ * &sg_table.orig_nents is 0. An importer has to allow peer to peer to get a
+ * resource.
  *
  * Returns:
  * A table for drm_gem_bo_backing_unmap_attachment() or an error pointer, see
@@ -2073,6 +2088,7 @@ struct sg_table *drm_gem_bo_backing_map_attachment(struct drm_gem_bo_backing *ba
 {
 	u32 max_pages = table_max_pages(attach->dev);
 	struct peer_table *table;
+	bool has_pages;
 	int ret;
 
 	/* An importer that wants pages must not find a table without. */
@@ -2092,10 +2108,11 @@ struct sg_table *drm_gem_bo_backing_map_attachment(struct drm_gem_bo_backing *ba
 	ret = table_init(&table->sgt, table->peer->runs, table->peer->num_runs, max_pages);
 	if (ret)
 		goto err_unmap;
+	has_pages = table->peer->runs[0].page;
 	peer_hide_pages(table->peer);
 	table_set_dma(&table->sgt, table->peer, max_pages);
 	/* Without a page side there is nothing to be walked, mapped or synced by. */
-	if (!drm_gem_bo_kind_has_pages(backing->kind))
+	if (!has_pages)
 		table->sgt.orig_nents = 0;
 
 	return &table->sgt;
@@ -2230,13 +2247,23 @@ attach_map_list(struct dma_buf_attachment *attach, struct drm_gem_bo_backing *ex
 		enum dma_data_direction dir, u32 num_pages)
 {
 	struct drm_gem_bo_peer *peer;
+	long ret;
 
 	if (backing_pages(exporter) < num_pages)
 		return ERR_PTR(-EINVAL);
 
 	peer = backing_map_peer(exporter, attach->dev, dir, device_max_pages(attach->dev));
-	if (!IS_ERR(peer))
-		peer_hide_pages(peer);
+	if (IS_ERR(peer))
+		return peer;
+	peer_hide_pages(peer);
+
+	/* Importers do not, see dma_buf_map_attachment(). */
+	ret = dma_resv_wait_timeout(attach->dmabuf->resv, DMA_RESV_USAGE_KERNEL, true,
+				    MAX_SCHEDULE_TIMEOUT);
+	if (ret < 0) {
+		peer_unmap(peer);
+		return ERR_PTR(ret);
+	}
 
 	return peer;
 }

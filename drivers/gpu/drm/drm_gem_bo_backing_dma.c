@@ -235,7 +235,9 @@ int drm_gem_bo_backing_alloc_noncontiguous(struct drm_gem_bo_backing *backing,
 	if (ret)
 		return ret;
 
-	sgt = dma_alloc_noncontiguous(dev, backing->obj->size, backing->dma.dir, gfp, attrs);
+	/* User space may come to see it, and not every implementation clears it. */
+	sgt = dma_alloc_noncontiguous(dev, backing->obj->size, backing->dma.dir,
+				      gfp | __GFP_ZERO, attrs);
 	if (!sgt)
 		return -ENOMEM;
 
@@ -439,7 +441,7 @@ static int alloc_mmap_all(struct drm_gem_bo_backing *backing, struct vm_area_str
 static pgprot_t resource_prot(const struct drm_gem_bo_backing *backing,
 			      const struct vm_area_struct *vma)
 {
-	pgprot_t prot = vma_get_page_prot(vma);
+	pgprot_t prot = pgprot_decrypted(vma_get_page_prot(vma));
 
 	return backing->map_wc ? pgprot_writecombine(prot) : pgprot_noncached(prot);
 }
@@ -504,13 +506,13 @@ vm_fault_t drm_gem_bo_resource_fault(struct drm_gem_bo_backing *backing,
 }
 #endif
 
-/* How a device reaches the range; the owner of a range off the PCI bus does. */
+/* How a device reaches the range: whose it is does, and so does an owner off the PCI bus. */
 static enum pci_p2pdma_map_type resource_route(const struct drm_gem_bo_backing *backing,
 					       struct device *dev)
 {
 	struct p2pdma_provider *provider = backing->alloc->provider;
 
-	if (dev == backing->dma.dev)
+	if (dev == (provider ? provider->owner : backing->dma.dev))
 		return PCI_P2PDMA_MAP_THRU_HOST_BRIDGE;
 	if (provider)
 		return pci_p2pdma_map_type(provider, dev);
@@ -598,6 +600,27 @@ static struct dma_remap *backing_remap(const struct drm_gem_bo_backing *backing,
 	return dma_alloc_pages_remap(backing->dma.dev, alloc->dma_addr, size, dev, dir);
 }
 
+/*
+ * A list of coherent memory has no pages. Tables do, see
+ * drm_gem_bo_backing_map_attachment().
+ */
+static struct page *remap_page(const struct dma_remap *remap,
+			       const struct drm_gem_bo_run *from, u32 index, u32 *num)
+{
+	phys_addr_t phys;
+	ssize_t size;
+
+	if (from->page)
+		return run_page(from, index);
+
+	size = dma_remap_to_phys(remap, (size_t)index << PAGE_SHIFT, &phys);
+	if (size < (ssize_t)PAGE_SIZE || !pfn_valid(PHYS_PFN(phys)))
+		return NULL;
+	*num = min_t(size_t, *num, size >> PAGE_SHIFT);
+
+	return phys_to_page(phys);
+}
+
 /* Cut where either side breaks and at @max_pages. Counts only if there is no peer. */
 static u32 remap_fill(const struct dma_remap *remap, const struct drm_gem_bo_backing *backing,
 		      u32 max_pages, struct drm_gem_bo_peer *peer)
@@ -608,15 +631,17 @@ static u32 remap_fill(const struct dma_remap *remap, const struct drm_gem_bo_bac
 	for (i = 0; i < remap->nr_extents; i++) {
 		const struct dma_remap_extent *extent = &remap->extents[i];
 		u32 first = index, end = index + (extent->size >> PAGE_SHIFT), num;
+		struct page *page;
 
 		for (; index < end; index += num, n++) {
 			if (index == run_end(from))
 				from++;
 			num = min3(end - index, run_end(from) - index, max_pages);
+			page = remap_page(remap, from, index, &num);
 			if (!peer)
 				continue;
 			peer->runs[n] = (struct drm_gem_bo_run) {
-				.page = from->page ? run_page(from, index) : NULL,
+				.page = page,
 				.dma_addr = extent->addr + ((u64)(index - first) << PAGE_SHIFT),
 				.index = index,
 				.num_pages = num,
@@ -647,8 +672,22 @@ drm_gem_bo_alloc_map_peer(const struct drm_gem_bo_backing *backing, struct devic
 	}
 	peer->remap = remap;
 	remap_fill(remap, backing, max_pages, peer);
+	/* What clears memory may do that in the cache. */
+	dma_sync_remap_for_device(remap, remap->alloc.dir);
 
 	return peer;
+}
+
+/* Does nothing where the memory is coherent for the peer. */
+void drm_gem_bo_alloc_sync_peer(const struct drm_gem_bo_peer *peer,
+				enum dma_data_direction dir, bool for_device)
+{
+	if (peer->remap->alloc.dir != DMA_BIDIRECTIONAL)
+		dir = peer->remap->alloc.dir;
+	if (for_device)
+		dma_sync_remap_for_device(peer->remap, dir);
+	else
+		dma_sync_remap_for_cpu(peer->remap, dir);
 }
 
 void drm_gem_bo_alloc_unmap_peer(struct drm_gem_bo_peer *peer)

@@ -90,6 +90,8 @@ vm_fault_t drm_gem_bo_resource_fault(struct drm_gem_bo_backing *backing,
 struct drm_gem_bo_peer *
 drm_gem_bo_alloc_map_peer(const struct drm_gem_bo_backing *backing, struct device *dev,
 			  enum dma_data_direction dir, u32 max_pages);
+void drm_gem_bo_alloc_sync_peer(const struct drm_gem_bo_peer *peer,
+				enum dma_data_direction dir, bool for_device);
 void drm_gem_bo_alloc_unmap_peer(struct drm_gem_bo_peer *peer);
 
 #endif /* __DRM_GEM_BO_BACKING_INTERNAL_H__ */

@@ -94,6 +94,8 @@ struct kind_ctx {
 	/* How @dev reaches a resource, and whether it has coherent memory at all. */
 	int own_resource;
 	int own_coherent;
+	/* Coherent memory is without. */
+	bool no_pages;
 };
 
 /*
@@ -366,6 +368,23 @@ static int kind_suite_init(struct kunit_suite *suite)
 static int op_alloc(struct kunit *test, struct kind_bo *bo)
 {
 	return kind_alloc(&bo->backing, bo->row);
+}
+
+/* User space is to see nothing that was there before. */
+static int op_clear(struct kunit *test, struct kind_bo *bo)
+{
+	struct iosys_map map;
+	int ret;
+
+	if (bo->row == RESOURCE || bo->row == IMPORTED)
+		return 0;
+	ret = drm_gem_bo_backing_vmap(&bo->backing, 0, KIND_SIZE, &map);
+	if (ret)
+		return ret;
+	KUNIT_EXPECT_NULL(test, memchr_inv(map.vaddr, 0, KIND_SIZE));
+	drm_gem_bo_backing_vunmap(&bo->backing, &map);
+
+	return 0;
 }
 
 static int op_alloc_again(struct kunit *test, struct kind_bo *bo)
@@ -705,7 +724,9 @@ static int op_sg_table(struct kunit *test, struct kind_bo *bo)
 
 static void kind_check_table(struct kunit *test, struct kind_bo *bo, struct sg_table *sgt)
 {
-	bool pages = drm_gem_bo_backing_page(&bo->backing, 0);
+	struct kind_ctx *ctx = test->priv;
+	bool pages = row_kind[bo->row] == DRM_GEM_BO_COHERENT ?
+		!ctx->no_pages : (bool)drm_gem_bo_backing_page(&bo->backing, 0);
 	struct scatterlist *sg;
 	u64 size = 0;
 	u32 i;
@@ -719,8 +740,12 @@ static void kind_check_table(struct kunit *test, struct kind_bo *bo, struct sg_t
 		KUNIT_EXPECT_LE(test, sgt->nents, sgt->orig_nents);
 	else
 		KUNIT_EXPECT_EQ(test, sgt->orig_nents, 0);
-	for_each_sgtable_sg(sgt, sg, i)
+	size = 0;
+	for_each_sgtable_sg(sgt, sg, i) {
 		KUNIT_EXPECT_NOT_NULL(test, sg_page(sg));
+		size += sg->length;
+	}
+	KUNIT_EXPECT_EQ(test, size, pages ? KIND_SIZE : 0);
 }
 
 /* An importer that has no list. */
@@ -896,6 +921,7 @@ static const struct {
 	{ "again",           op_alloc_again,     ANY,     false, { NO, NO, EX, EX, EX, EX, EX } },
 	{ "as another kind", op_alloc_other,     ANY,     false, { NO, NO, NO, NO, NO, NO, NO } },
 	{ "populate",        op_populate,        ANY,     false, {  0, NO, NO, NO, NO, NO, NO } },
+	{ "is cleared",      op_clear,           ANY,     false, {  0,  0,  0, NO,  0,  0,  0 } },
 	{ "map",             op_map,             OWN_DMA, false, {  0,  0,  0,  0,  0,  0,  0 } },
 	{ "map again",       op_map,             OWN_DMA, false, {  0,  0,  0,  0,  0,  0,  0 } },
 	{ "dma_addr",        op_dma_addr,        OWN_DMA, false, {  0,  0,  0,  0,  0,  0,  0 } },
@@ -1128,18 +1154,22 @@ static void test_empty(struct kunit *test)
 {
 	int row;
 
-	for (row = COHERENT; row < NUM_ROWS; row++) {
-		struct kind_bo *bo = kind_bo_new(test, row);
+	for (row = IMPORTED; row < NUM_ROWS; row++) {
+		struct kind_ctx *ctx = test->priv;
+		/* An import that nobody has attached. */
+		struct kind_bo *bo = kind_bo_create(test, ctx->drm, row);
 		int vmap;
 
-		KUNIT_EXPECT_EQ(test, kind_map_locked(bo), -ENXIO);
+		if (row != IMPORTED)
+			KUNIT_EXPECT_EQ(test, kind_map_locked(bo), -ENXIO);
 		dma_resv_lock(bo->base.resv, NULL);
 		vmap = op_vmap(test, bo);
 		dma_resv_unlock(bo->base.resv);
 		KUNIT_EXPECT_EQ(test, vmap, -ENXIO);
 		KUNIT_EXPECT_NULL(test, drm_gem_bo_backing_vaddr(&bo->backing));
 		KUNIT_EXPECT_EQ(test, op_mmap(test, bo), -ENXIO);
-		KUNIT_EXPECT_EQ(test, op_map_peer(test, bo), -ENXIO);
+		if (row != IMPORTED)
+			KUNIT_EXPECT_EQ(test, op_map_peer(test, bo), -ENXIO);
 	}
 }
 
@@ -1599,8 +1629,6 @@ static int kind_init_devices(struct kunit *test, const char *name, struct device
 		ctx->own_resource = -EIO;
 	if (kind_bounces(other))
 		kind_reach(ctx, COHERENT, RESOURCE, -EIO);
-	if (dev_is_dma_coherent(dev) && !dev_is_dma_coherent(other))
-		kind_reach(ctx, COHERENT, NO_KMAP, -EOPNOTSUPP);
 	/* Nobody provides the resource, so that nobody knows routes of PCI. */
 	if (dev_is_pci(dev) || dev_is_pci(other))
 		kind_reach(ctx, RESOURCE, RESOURCE, -EREMOTEIO);
@@ -1694,6 +1722,7 @@ static int kind_init_pool(struct kunit *test)
 	KUNIT_ASSERT_EQ(test, dma_declare_coherent_memory(dev, phys, phys, SZ_1M), 0);
 	KUNIT_ASSERT_EQ(test, kunit_add_action_or_reset(test, kind_release_pool, dev), 0);
 	ret = kind_init_devices(test, "POOL", dev, other);
+	((struct kind_ctx *)test->priv)->no_pages = true;
 	/* Nobody but its device is known to reach it. */
 	kind_reach(test->priv, COHERENT, NO_KMAP, -EREMOTEIO);
 
@@ -1760,12 +1789,14 @@ static int kind_init_iommu(struct kunit *test)
 {
 	struct kind_found found = {};
 	struct device *other;
+	const char *name;
 
 	if (!kind_find_iommu(test, &found))
 		kunit_skip(test, "no device without a driver is behind an IOMMU here");
+	name = dev_is_dma_coherent(found.dev[0]) ? "IOMMU" : "IOMMU, NO SNOOP";
 	other = found.dev[1] ?: kind_device(test, "kinds-other", true, DMA_BIT_MASK(64));
 
-	return kind_init_devices(test, "IOMMU", found.dev[0], other);
+	return kind_init_devices(test, name, found.dev[0], other);
 }
 
 /* From memory without an IOMMU to a device with. */
