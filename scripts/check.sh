@@ -9,7 +9,7 @@ set -euo pipefail
 . "$(dirname "$0")/tree.sh"
 
 WORK=$BUILD/check
-CHECKS="shell spdx numbers bars gone example series roundtrip maintainers checkpatch kerneldoc compile sparse bisect"
+CHECKS="shell spdx numbers bars gone example series roundtrip maintainers checkpatch kerneldoc compile sparse bisect bisect_arm64 bisect_arm bisect_x86_64"
 
 g() { git -C "$LINUX" "$@"; }
 
@@ -218,6 +218,20 @@ includers() {
 	printf '%s\n' "$list"
 }
 
+# users_of HEADER: the .c files that include one that is not below include/, by itself or by
+# another header beside it.
+users_of() {
+	local root=${1%/*} names=${1##*/} more
+	[[ ! $1 =~ ^(drivers/gpu/drm|drivers/accel)/[^/]+/ ]] || root=${BASH_REMATCH[0]}
+	while :; do
+		g grep -lE "^#include \"(.*/)?(${names//$'\n'/|})\"" -- "$root" >"$WORK/own" || true
+		more=$({ printf '%s\n' "$names"; sed -n '/\.h$/s|.*/||p' "$WORK/own"; } | sort -u)
+		[ "$more" != "$names" ] || break
+		names=$more
+	done
+	grep '\.c$' "$WORK/own" || true
+}
+
 # scope: the .c files of every driver that the series touches, every other .c file that it
 # touches, and every .c file that uses a header below include/ that it changes.
 scope() {
@@ -231,10 +245,7 @@ scope() {
 		if [ -s "$WORK/headers" ]; then
 			sed 's|.*|#include <&>|' "$WORK/headers" | g grep -lF -f - -- '*.c' '*.h' ':!include' ':!tools' >"$WORK/users" || true
 			grep '\.c$' "$WORK/users" || true
-			# A driver's own header that uses one: all of that driver.
-			grep '\.h$' "$WORK/users" | xargs -r -n 1 dirname | sort -u | while read -r d; do
-				case $d in drivers/gpu/drm | drivers/accel) ;; *) g ls-files -- "$d" | grep '\.c$' ;; esac
-			done || true
+			grep '\.h$' "$WORK/users" | while read -r h; do users_of "$h"; done
 		fi
 	} | sort -u | grep -vE '^(tools|scripts|Documentation)/' || true
 }
@@ -365,50 +376,100 @@ check_sparse() {
 	verdict sparse "$WORK/sparse"
 }
 
-# check_bisect: each commit builds as UML. A tree that built once with this compiler and
-# configuration is not built again: markers in the cache, by content.
-check_bisect() {
-	local dir=$BUILD/bisect/um tag c mark n=0 total ready=
-	empty each-patch-builds && return
+# made_of_patch ARCH [last]: what is made of a commit. Of User Mode Linux the directories that the
+# series is about, and at its end all of the kernel; for others the files that the series touches,
+# as far as they are there yet.
+made_of_patch() {
+	local o
+	if [ "$1" = um ]; then
+		printf '%s\n' drivers/gpu/drm/ drivers/accel/ drivers/dma-buf/ ${2:+linux}
+	else
+		while read -r o; do [ ! -e "$SCRATCH/${o%.o}.c" ] || echo "$o"; done <"$WORK/each-$1"
+	fi
+}
+
+# patch_config DIR ARCH START FRAGMENT...: again only if a Kconfig file changed: it takes several
+# times as long as what most patches have to compile. Symbols that a patch does not have yet are
+# dropped by Kconfig: here that is right.
+patch_config() {
+	local dir=$1 arch=$2 start=$3 key
+	shift 3
+	key=$({ cat "$@"; git -C "$SCRATCH" ls-files -s -- '*Kconfig*'; } | sha256sum)
+	[ "$(cat "$dir/.fragments" 2>/dev/null)" != "$key" ] || return 0
+	rm -f "$dir/.fragments"
+	kbuild "$dir" "$arch" "$start" &&
+		cat "$@" >>"$dir/.config" &&
+		kbuild "$dir" "$arch" olddefconfig &&
+		printf '%s\n' "$key" >"$dir/.fragments"
+}
+
+# patch_build ARCH LAST START FRAGMENT...
+patch_build() {
+	local arch=$1 dir=$BUILD/bisect/$1 targets
+	mapfile -t targets < <(made_of_patch "$arch" "$2")
+	[ ${#targets[@]} -gt 0 ] || return 0
+	shift 2
+	patch_config "$dir" "$arch" "$@" && kbuild "$dir" "$arch" "${targets[@]}"
+}
+
+# commits_for ARCH: all; for arm and x86_64, of which there is just what the others do not have, those
+# that edit it or a header that it may include.
+commits_for() {
+	local files=()
+	case $1 in
+	arm | x86_64)
+		mapfile -t files < <(sed 's/\.o$/.c/' "$WORK/each-$1")
+		files+=(include kernel/dma)
+		;;
+	esac
+	g rev-list --reverse base..HEAD -- "${files[@]}"
+}
+
+# each_patch NAME ARCH PREFIX START FRAGMENT...: each commit compiles. One that did once with this
+# compiler (the PREFIX's) and configuration is not compiled again: markers in the cache, by content.
+each_patch() {
+	local name=$1 arch=$2 prefix=$3 dir=$BUILD/bisect/$2 tag c mark n=0 total ready=
+	shift 3
+	empty "$name" && return
 	kernel_packages
-	tag=$({ cat "$TOP/configs/um.config" "$TOP/configs/um-patched.config" "$TOP/scripts/tree.sh"; gcc -v 2>&1; } | sha256sum | cut -c1-16)
-	total=$(g rev-list --count base..HEAD)
+	cross_packages "$arch"
+	tag=$({ cat "${@:2}" "$TOP/scripts/tree.sh"; [ "$arch" = um ] || cat "$WORK/each-$arch"; "${prefix}gcc" -v 2>&1; } |
+		sha256sum | cut -c1-16)
+	total=$(commits_for "$arch" | wc -l)
 	mkdir -p "$CACHE/bisect" "$dir"
-	for c in $(g rev-list --reverse base..HEAD); do
+	for c in $(commits_for "$arch"); do
 		n=$((n + 1))
 		mark=$CACHE/bisect/$tag.$(g rev-parse "$c^{tree}")
 		[ ! -e "$mark" ] || continue
-		stage "patch $n of $total: $(g log -1 --format=%s "$c")"
+		stage "$arch, patch $n of $total: $(g log -1 --format=%s "$c")"
 		if [ -z "$ready" ]; then scratch "$c"; else git -C "$SCRATCH" checkout -q -f --detach "$c"; fi
 		ready=1
-		if ! bisect_build "$dir" "$([ $n != "$total" ] || echo linux)" >"$dir/build.log" 2>&1; then
-			result FAIL each-patch-builds "$(g log -1 --format='%h %s' "$c"): $(why "$dir/build.log") (log: build/bisect/um/build.log)"
+		if ! patch_build "$arch" "$([ $n != "$total" ] || echo last)" "$@" >"$dir/build.log" 2>&1; then
+			result FAIL "$name" "$(g log -1 --format='%h %s' "$c"): $(why "$dir/build.log") (log: ${dir#"$TOP"/}/build.log)"
 			return
 		fi
 		touch "$mark"
 	done
-	result PASS each-patch-builds "$total patches"
+	result PASS "$name" "$total patches"
 }
 
-# bisect_config DIR: again only if a Kconfig file changed: it takes several times as long as what
-# most patches have to compile. Symbols that a patch does not have yet are dropped by Kconfig:
-# here that is right.
-bisect_config() {
-	local fragments=("$TOP/configs/um.config" "$TOP/configs/um-patched.config") key
-	key=$({ cat "${fragments[@]}"; git -C "$SCRATCH" ls-files -s -- '*Kconfig*'; } | sha256sum)
-	[ "$(cat "$1/.fragments" 2>/dev/null)" != "$key" ] || return 0
-	rm -f "$1/.fragments"
-	kbuild "$1" um defconfig &&
-		cat "${fragments[@]}" >>"$1/.config" &&
-		kbuild "$1" um olddefconfig &&
-		printf '%s\n' "$key" >"$1/.fragments"
+check_bisect() {
+	each_patch each-patch-builds um '' defconfig "$TOP/configs/um.config" "$TOP/configs/um-patched.config"
 }
 
-# bisect_build DIR [linux]: what the series is about, and at its end all of the kernel.
-bisect_build() {
-	bisect_config "$1" &&
-		kbuild "$1" um drivers/gpu/drm/ drivers/accel/ drivers/dma-buf/ ${2:+"$2"}
+# each_patch_for ARCH PREFIX: what is compiled for ARCH of the files that the series touches; of arm and
+# x86_64 just what arm64 does not have.
+each_patch_for() {
+	local before=/dev/null
+	[ -e "$BUILD/$1/compiled" ] || check_compile
+	[ "$1" = arm64 ] || before=$BUILD/arm64/compiled
+	touched AM '*.c' | sed 's/\.c$/.o/' | grep -xFf "$BUILD/$1/compiled" | grep -vxFf "$before" >"$WORK/each-$1" || true
+	each_patch "each-patch-builds-$1" "$1" "$2" allmodconfig "$TOP/configs/check.config"
 }
+
+check_bisect_x86_64() { each_patch_for x86_64 ''; }
+check_bisect_arm64() { each_patch_for arm64 aarch64-linux-gnu-; }
+check_bisect_arm() { each_patch_for arm arm-linux-gnueabihf-; }
 
 if [ "${1:-}" = list ]; then
 	echo "$CHECKS"

@@ -81,8 +81,8 @@ rm -f "$DIR/.passed"
 configure "$DIR"
 granted "$DIR" >"$DIR/compiled"
 if [ ! -s "$DIR/compiled" ]; then
-	result SKIP "$name" "Kconfig grants $ARCH none of the files"
-	exit 0
+	result FAIL "$name" "Kconfig grants $ARCH none of the files (log: ${DIR#"$TOP"/}/dry.log)"
+	exit 1
 fi
 mapfile -t list <"$DIR/compiled"
 stage "$ARCH: ${#list[@]} objects, W=1"
