@@ -83,7 +83,14 @@ if [ "${CONFIG:-}" = debug ]; then
 	# The list is for the converted kernel; the unpatched one's reports are only shown.
 	[ -n "${BASE:-}" ] || args+=(--reports "$TOP/expect/kunit-debug.txt" --chance "$TOP/expect/kunit-debug-chance.txt")
 fi
+failed=0
+if [ -z "${BASE:-}${CONFIG:-}" ]; then
+	matrix_result matrix um/kunit "$dir/kunit.log"
+	"$TOP/scripts/qemu_results.py" reports "$RESULTS" "$LANE" log "$base_dir/kunit.log" "$dir/kunit.log" \
+		"$TOP/expect/kunit-reports.txt" || failed=1
+fi
 "$TOP/scripts/kunit_results.py" --lane "$LANE" --results "$RESULTS" "${args[@]}" "$dir/kunit.json" || {
 	note "log: $dir/kunit.log"
-	exit 1
+	failed=1
 }
+[ $failed = 0 ] && lane_end

@@ -132,10 +132,7 @@ mirror() {
 	codename=$(. /etc/os-release && printf "%s" "${VERSION_CODENAME:-none}")
 	[ -n "$uri" ] || uri=$(deb_lines | awk -v c="$codename" \
 		'$2 == c || $2 ~ /^(stable|testing|unstable|sid|bookworm|trixie|forky)$/ { print $1; exit }')
-	if [ -z "$uri" ]; then
-		uri=http://deb.debian.org/debian
-		printf 'note: no Debian mirror in this machine'\''s apt sources; using %s (DEBIAN_MIRROR=... overrides)\n' "$uri" >&2
-	fi
+	[ -n "$uri" ] || die "no Debian mirror in this machine's apt sources; name one by DEBIAN_MIRROR=..."
 	printf '%s\n' "${uri%/}"
 }
 
@@ -210,6 +207,16 @@ result() {
 	printf '%s\t%s\t%s%s\n' "$1" "$LANE" "$2" "${3:+	$3}" >>"$RESULTS"
 	printf '%s %s%s\n' "$1" "$2" "${3:+: $3}"
 	if [ "$1" = FAIL ]; then LANE_FAILED=$((LANE_FAILED + 1)); fi
+}
+
+# matrix_result NAME BOOT LOG: which suites of the kinds ran, and are they complete?
+matrix_result() {
+	local table=${3%.log}-matrix.txt
+	if "$TOP/scripts/matrix.py" "$2=$3" >"$table"; then
+		result PASS "$1" "$(grep 'cells tried' "$table")"
+	else
+		result FAIL "$1" "$(sed -n 's/^FAIL //p' "$table" | head -n1) (all: $table)"
+	fi
 }
 
 # lane_end: the lane's exit status.

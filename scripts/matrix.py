@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0
-"""matrix.py BOOT=LETTER=SUITES=LOG...: the matrix kind x operation that the KUnit suites
-drm_gem_bo_backing_kinds* print, out of the console logs of several boots.
+"""matrix.py BOOT=LOG...: the matrix kind x operation that the KUnit suites drm_gem_bo_backing_kinds*
+print, out of the console logs of several boots.
 
-A suite is a pair of devices. SUITES are the suites that BOOT has to have (without what their names
-begin with, separated by commas), each with a matrix and with nothing else in it than "works", an
-errno, or "-" for what there is not to try; else the exit status is 1.
+A suite is a pair of devices. Each boot has suites that must be there, with the devices that it is
+about, all the operations and kinds of the suites' source, and nothing else than "works", an errno, or
+"-" where there is nothing to try; else the exit status is 1.
 
 What most boots agree on stands alone, a boot that differs by its letter before it.
 """
@@ -21,8 +21,38 @@ LINE = re.compile(r"# test_matrix: (\S.*?) {2,}(\S.*)$")
 RESULT = re.compile(r"\b((?:not )?ok) \d+ test_matrix\b(.*)$")
 CELL = re.compile(r"^(-|works|-E[A-Z0-9]+|-\d+)$")
 SHORT = {"works": "ok", "-": ".", "EOPNOTSUPP": "NOTSUPP"}
+SOURCE = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))),
+                      "drivers/gpu/drm/tests/drm_gem_bo_backing_kinds_test.c")
+
+# {suite: its devices}
+DIRECT = {"": "COHERENT", "32bit": "32 BIT", "unreachable": "OUT OF REACH"}
+ARM = DIRECT | {"noncoherent": "NOT COHERENT", "mixed": "SNOOPS, NOT", "pool": "POOL"}
+IOMMU = {"iommu": "IOMMU", "to_iommu": "DIRECT, IOMMU"}
+BOUNCES = {suite: devices if suite == "unreachable" else "BOUNCES" for suite, devices in ARM.items()}
+# {boot: (what it is, its letter, its suites)}
+BOOTS = {
+    "um/kunit": ("User Mode Linux, direct", "U", DIRECT),
+    "arm64/kunit": ("arm64, direct", "D", ARM),
+    "arm64/kunit-swiotlb": ("arm64, direct, every mapping bounced", "S", BOUNCES),
+    "arm64/kunit-iommu": ("arm64, PCI behind SMMUv3", "I", ARM | IOMMU),
+    "arm64/kunit-noncoherent": ("arm64, PCI that does not snoop behind SMMUv3", "N",
+                                ARM | IOMMU | {"iommu": "IOMMU, NO SNOOP"}),
+    "arm/kunit": ("arm, direct", "A", ARM),
+    "x86_64/kunit": ("x86_64, direct", "P", DIRECT),
+    "x86_64/kunit-iommu": ("x86_64, PCI behind intel-iommu", "X", DIRECT | IOMMU),
+}
+# Only User Mode Linux has something behind the address of a resource.
+NOTHING_THERE = {("vmap", "resource"), ("vmap a part", "resource"), ("to a CPU", "resource")}
 
 Boot = collections.namedtuple("Boot", "name letter wanted suites")
+
+
+def asked():
+    """The operations and the kinds that there are."""
+    with open(SOURCE, encoding="utf-8") as file:
+        text = file.read()
+    return (re.findall(r'^\t\{ "([^"]+)", +op_', text, re.M),
+            re.findall(r'^\t\[[A-Z_]+\] = "([^"]+)",', text, re.M))
 
 
 class Matrix:
@@ -38,18 +68,27 @@ class Matrix:
         else:
             self.rows[operation] = cells
 
-    def wrong(self, operations):
+    def wrong(self, devices):
         """What must not be in it."""
-        if not self.rows:
-            yield f"no matrix ({self.result})"
-            return
-        yield from (f"{operation}: missing" for operation in operations if operation not in self.rows)
-        if self.result != "ok":
+        operations, kinds = asked()
+        if not self.rows or self.result != "ok":
             yield f"test_matrix: {self.result}"
+            return
+        if self.label != devices:
+            yield f"of the devices '{self.label}', not '{devices}'"
+        if self.kinds != kinds or list(self.rows) != operations:
+            yield f"asks for {len(self.kinds)} kinds and {len(self.rows)} operations, not {len(kinds)} and {len(operations)}"
         for operation, cells in self.rows.items():
             if len(cells) != len(self.kinds):
                 yield f"{operation}: {len(cells)} cells, {len(self.kinds)} kinds"
-            yield from (f"{operation}: '{cell}'" for cell in cells if not CELL.match(cell))
+            for kind, cell in zip(self.kinds, cells):
+                if not CELL.match(cell) or (cell == "-" and not self.left_out(operation, kind)):
+                    yield f"{operation}, {kind}: '{cell}'"
+
+    def left_out(self, operation, kind):
+        """Is there nothing to be asked? Without memory, and where nothing is behind an address."""
+        got = self.rows.get("get memory", ["-"] * len(self.kinds))[self.kinds.index(kind)]
+        return got.startswith("-E") or (operation, kind) in NOTHING_THERE
 
 
 def read(path):
@@ -117,15 +156,13 @@ def table(suite, boots):
 
 
 def problems(boots):
-    operations = {op: True for boot in boots for matrix in boot.suites.values() for op in matrix.rows}
     for boot in boots:
-        for suite in boot.wanted:
+        for suite, devices in boot.wanted.items():
+            name = f"{boot.name}: {PREFIX}{'_' + suite if suite else ''}"
             if suite not in boot.suites:
-                yield f"{boot.name}: {PREFIX}{'_' + suite if suite else ''} did not run"
-        for suite, matrix in boot.suites.items():
-            if suite in boot.wanted or matrix.rows:
-                for wrong in matrix.wrong(operations):
-                    yield f"{boot.name}: {PREFIX}{'_' + suite if suite else ''}: {wrong}"
+                yield f"{name} did not run"
+            else:
+                yield from (f"{name}: {wrong}" for wrong in boot.suites[suite].wrong(devices))
 
 
 def total(boots):
@@ -134,17 +171,19 @@ def total(boots):
         for matrix in boot.suites.values():
             cells.update("works" if cell == "works" else "none" if cell == "-" else "refused"
                          for row in matrix.rows.values() for cell in row)
-    print(f"\n{cells.total()} cells tried: {cells['works']} work, {cells['refused']} are refused, "
-          f"{cells['none']} are not to be tried there (.)")
+    print(f"\n{cells['works'] + cells['refused']} cells tried: {cells['works']} work, {cells['refused']} are refused; "
+          f"in {cells['none']} there is nothing to try (.)")
 
 
 def main(argv):
     boots = []
     for arg in argv[1:]:
-        name, letter, wanted, path = arg.split("=", 3)
+        name, _, path = arg.partition("=")
+        if name not in BOOTS:
+            sys.exit(f"{name}: there is no such boot, but {', '.join(BOOTS)}")
         if not os.path.exists(path):
             sys.exit(f"{name}: no log at {path}")
-        boots.append(Boot(name, letter, wanted.split(","), read(path)))
+        boots.append(Boot(*BOOTS[name], read(path)))
     if not boots:
         sys.exit(__doc__)
     for boot in boots:
