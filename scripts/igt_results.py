@@ -13,8 +13,8 @@ igt_results.py record DIR NAME=BOOT...         results of tests that had a boot 
 BASE and CONVERTED are the output directories of two boots (results.json, console.log).
 LANE may be LANE/PART: names are then PART/NAME in TSV, but not in EXPECT.
 EXPECT has lines "NAME<tab>RESULT<tab>REASON"; NAME may be a pattern (*), RESULT is fail,
-skip, crash or timeout, or OLD/NEW where the converted kernel is known to do better. Each may be
-several (fail|pass), where chance has a part in it.
+skip, crash or timeout, or OLD/NEW where the two kernels are known to differ, for the reason given.
+Each may be several (fail|pass), where chance has a part in it.
 Whatever is not listed has to pass.
 """
 import fnmatch

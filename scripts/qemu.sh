@@ -34,11 +34,12 @@ SPARE=(-device pci-testdev -device pci-testdev -device edu
 # What a part is: sets MACHINE (QEMU's options), BOARD (a device tree of the kernel's, where the
 # machine has none), DTS (what is added to its device tree), APPEND (to the kernel's command line),
 # TESTS, WITHOUT (subtests that are left out), LIMIT (seconds), FILTER (of KUnit's suites), SUITES (whose
-# allocations fail).
+# allocations fail), WANT (what has to be so in both kernels, regular expressions for lines of "facts"),
+# SCREEN (QEMU shows what the device reads).
 part() {
 	# Without CRCs, and without panfrost, these skip everywhere; the last one wants a quiet machine.
 	WITHOUT='scanout-crc|sigbus-after-purge|needed-is-kept|exported-is-kept|no-memory-left'
-	BOARD='' DTS=() LIMIT=${QEMU_LIMIT:-300} TESTS=$ALL_TESTS FILTER='d[rm]*'
+	BOARD='' SCREEN='' DTS=() WANT=() LIMIT=${QEMU_LIMIT:-300} TESTS=$ALL_TESTS FILTER='d[rm]*'
 	if [ "$1" = kunit ]; then FILTER='*'; fi
 	SUITES=$FAILING_SUITES
 	"part_$ARCH" "$1"
@@ -53,12 +54,21 @@ part_arm64() {
 	*iommu | *noncoherent | virtio-gpu | pl111) MACHINE[1]=$virt,iommu=smmuv3 ;;
 	esac
 	case $1 in
-	kunit-swiotlb | swiotlb) APPEND+=" swiotlb=65536,force" ;;
+	kunit-swiotlb | swiotlb) APPEND+=" swiotlb=65536,force,track_hiwater" ;;
 	esac
 	# With two processors KUnit's lines on the console cut each other.
 	case $1 in
 	kunit* | failing*) MACHINE+=(-smp 1 "${SPARE[@]}") ;;
-	virtio-gpu | noncoherent) MACHINE+=("${GPU[@]}") ;;
+	virtio-gpu | noncoherent) SCREEN=1 MACHINE+=("${GPU[@]}") ;;
+	esac
+	case $1 in
+	kunit-iommu | kunit-noncoherent) WANT=("^device of suites: .*: group [0-9]+ of arm-smmu-v3") ;;
+	virtio-gpu) WANT=('^device: virtio_gpu .*\(arm-smmu-v3\), DMA(-FQ)?$') ;;
+	noncoherent) WANT=('^device: virtio_gpu .*\(arm-smmu-v3\), DMA(-FQ)?, not coherent$') ;;
+	pl111) WANT=('^device: pl111 .*\(arm-smmu-v3\), DMA(-FQ)?') ;;
+	ili9341) WANT=('^device: ili9341 .*: direct') ;;
+	exynos) WANT=('^device: exynos .*: direct') ;;
+	swiotlb) WANT=('^device: ili9341 .*: direct, bounced' '^bounced: [1-9]') ;;
 	esac
 	case $1 in
 	*noncoherent) DTS=(noncoherent) ;;
@@ -84,16 +94,17 @@ part_arm() {
 	kunit | failing) MACHINE+=("${SPARE[@]}") ;;
 	highmem)
 		MACHINE=(-M "virt,highmem=off" -cpu cortex-a15 -smp 2 -m 2048 "${GPU[@]}")
+		SCREEN=1 WANT=('^device: virtio_gpu ' '^highmem: [1-9]')
 		APPEND+=" initcall_blacklist=exynos_drm_init"
 		;;
 	pl111)
-		BOARD=arm/vexpress-v2p-ca9 DTS=(vexpress)
+		SCREEN=1 BOARD=arm/vexpress-v2p-ca9 DTS=(vexpress) WANT=('^device: pl111 .*: direct')
 		MACHINE=(-M vexpress-a9 -smp 2 -m 512)
 		APPEND+=" initcall_blacklist=exynos_drm_init"
 		;;
 	fimd)
 		# What the display controller reads is an IOVA, which QEMU takes for an address: no pictures.
-		BOARD=samsung/exynos4210-smdkv310 DTS=(smdkc210)
+		BOARD=samsung/exynos4210-smdkv310 DTS=(smdkc210) WANT=('^device: exynos .*IOMMU group [0-9]+ of .*sysmmu')
 		MACHINE=(-M smdkc210 -smp 2 -m 1024)
 		# The IOMMU's driver syncs its page tables word by word: DMA_API_DEBUG searches all it has for
 		# each word, and complains that it finds nothing.
@@ -111,13 +122,20 @@ part_x86_64() {
 	kunit*) MACHINE[7]=1 ;;
 	esac
 	case $1 in
+	kunit-iommu) WANT=("^device of suites: .*: group [0-9]+ of DMAR") ;;
+	intel-iommu) WANT=("^device: virtio_gpu .*IOMMU group [0-9]+ of dmar.*, DMA") ;;
+	virtio-iommu) WANT=("^device: virtio_gpu .*IOMMU group [0-9]+ of .*virtio.*, DMA") ;;
+	amd-iommu) WANT=("^device: virtio_gpu .*IOMMU group [0-9]+ of ivhd.*, DMA") ;;
+	ili9341) WANT=('^device: ili9341 .*: direct') ;;
+	esac
+	case $1 in
 	kunit-iommu | intel-iommu) MACHINE+=(-device "intel-iommu,intremap=off") ;;
 	virtio-iommu) MACHINE+=(-device virtio-iommu-pci) ;;
 	amd-iommu) MACHINE+=(-device amd-iommu) ;;
 	esac
 	case $1 in
 	kunit-iommu) MACHINE+=("${SPARE[@]}") ;;
-	*-iommu) MACHINE+=("${GPU[@]}") ;;
+	*-iommu) SCREEN=1 MACHINE+=("${GPU[@]}") ;;
 	ili9341) BOARD='qemu-x86_64' APPEND+=" cma=256M" ;;
 	esac
 }
@@ -126,7 +144,7 @@ part_x86_64() {
 source_tree() {
 	local board=$BASE_LINUX/arch/arm/boot/dts/$BOARD.dts
 	if [ -z "$BOARD" ]; then
-		"$QEMU" "${MACHINE[@]}" -machine "dumpdtb=$1/qemu.dtb" -display none >"$1/dumpdtb.log" 2>&1
+		run "$1/dumpdtb.log" "$QEMU" "${MACHINE[@]}" -nic none -machine "dumpdtb=$1/qemu.dtb" -display none
 		dtc -q -I dtb -O dts "$1/qemu.dtb"
 	elif [ -e "$TOP/guest/$BOARD.dts" ]; then
 		cat "$TOP/guest/$BOARD.dts"
@@ -157,7 +175,7 @@ boot() {
 	mkdir -p "$dir"
 	"$TOP/scripts/qemu_boot.py" "$dir/console.log" "$LIMIT" "$QEMU" "${MACHINE[@]}" "${INITRD[@]}" \
 		-kernel "$image" -append "$APPEND panic=-1 oops=panic $*" 2>"$dir/qemu.log" ||
-		note "${dir#"$OUT"/}: the boot ended with status $?; log: $dir/console.log"
+		note "${dir#"$OUT"/}: the boot ended with status $?: $(why "$dir/qemu.log"); log: $dir/console.log"
 	booted "$image" "$dir/console.log"
 	"$TOP/scripts/report.py" kernel-reports "$dir/console.log" >"$dir/reports.txt"
 }
@@ -170,6 +188,22 @@ both() {
 	other=$!
 	boot "$UNPATCHED" "$dir/base" "$@"
 	wait "$other"
+}
+
+# wanted PART DIR KERNEL...: is it what its name says?
+wanted() {
+	local kernel want
+	for kernel in "${@:3}"; do
+		"$RESULTS_OF" facts "$2/$kernel/console.log" | sed 's/^ *//' >"$2/$kernel/facts"
+		for want in "${WANT[@]}"; do
+			if grep -qE "$want" "$2/$kernel/facts"; then
+				result PASS "$1/$kernel-setup: $want" >/dev/null
+			else
+				result FAIL "$1/$kernel-setup: $want" "not so; log: $2/$kernel/console.log"
+			fi
+		done
+	done
+	sed 's/^/  /' "$2/converted/facts"
 }
 
 parse_kunit() {
@@ -187,8 +221,11 @@ kunit() {
 			result FAIL "$part/$kernel" "no KUnit results; log: $dir/$kernel/console.log"
 			return
 		fi
+		grep -aq 'reboot: ' "$dir/$kernel/console.log" ||
+			result FAIL "$part/$kernel-boot" "the suites did not get to their end; log: $dir/$kernel/console.log"
 	done
-	"$RESULTS_OF" facts "$dir/converted/console.log"
+	wanted "$part" "$dir" converted
+	matrix_result "$part/matrix" "$ARCH/$part" "$dir/converted/console.log"
 	"$TOP/scripts/kunit_results.py" --lane "$LANE" --results "$dir/kunit.tsv" --base "$dir/base/kunit.json" \
 		--gone "$TOP/expect/kunit-gone.txt" "$dir/converted/kunit.json" >"$dir/kunit.table" || true
 	"$RESULTS_OF" kunit "$RESULTS" "$LANE" "$part" "$dir" "$TOP/expect/qemu-kunit.txt" || failed=1
@@ -215,11 +252,12 @@ tests() {
 		"QEMU_WITHOUT=$WITHOUT"
 	for kernel in base converted; do
 		"$RESULTS_OF" json "$dir/$kernel/console.log" "$dir/$kernel"
-		report_log "$part" "$kernel" "$dir/$kernel"
+		report_log "$part" "$kernel" "$dir"
 	done
-	"$RESULTS_OF" facts "$dir/converted/console.log"
+	wanted "$part" "$dir" base converted
 	"$COMPARE" compare "$LANE/$part" "$dir/base" "$dir/converted" "$TOP/expect/qemu-$ARCH-$part.txt" "$RESULTS" || failed=1
 	"$RESULTS_OF" counts "$RESULTS" "$LANE" "$part" "$dir/base/console.log" "$dir/converted/console.log" || failed=1
+	[ -z "$SCREEN" ] || "$RESULTS_OF" pictures "$RESULTS" "$LANE" "$part" "$dir/base" "$dir/converted" || failed=1
 	LANE_FAILED=$((LANE_FAILED + failed))
 }
 
@@ -240,12 +278,15 @@ igt() {
 	"$RESULTS_OF" facts "$OUT/$LANE/$1/converted/console.log"
 }
 
+# report_log PART KERNEL DIR: what is known has to be known of the unpatched kernel.
 report_log() {
-	local first
-	if ! grep -aq 'qemu: done' "$3/console.log"; then
-		result FAIL "$1/$2-boot" "did not get to its end; log: $3/console.log"
-	elif ! first=$("$RESULTS_OF" judge "$3" "$TOP/expect/qemu-reports.txt"); then
-		result FAIL "$1/$2-kernel-log" "$first; log: $3/console.log"
+	local first log=$3/$2/console.log
+	if ! grep -aq 'qemu: done' "$log"; then
+		result FAIL "$1/$2-boot" "did not get to its end; log: $log"
+	elif grep -aq 'qemu: no subtests of' "$log"; then
+		result FAIL "$1/$2-boot" "$(grep -am1 -o 'qemu: no subtests of.*' "$log"); log: $log"
+	elif ! first=$("$RESULTS_OF" judge "$3/$2" "$TOP/expect/qemu-reports.txt" "$3/base"); then
+		result FAIL "$1/$2-kernel-log" "$first; log: $log"
 	else
 		result PASS "$1/$2-kernel-log" >/dev/null
 	fi
@@ -291,6 +332,9 @@ shift
 PARTS=$(parts_of "$ARCH")
 [ $# -gt 0 ] || read -ra PARTS <<<"$PARTS"
 [ $# = 0 ] || PARTS=("$@")
+for part in "${PARTS[@]}"; do
+	case " $(parts_of "$ARCH") " in *" $part "*) ;; *) die "$ARCH has no part $part, but $(parts_of "$ARCH")" ;; esac
+done
 lane "qemu-$ARCH"
 qemu_packages "$ARCH"
 kernels

@@ -3,8 +3,7 @@
 """qemu_boot.py LOG SECONDS QEMU ARGUMENT...: boots a machine whose console goes to LOG.
 
 It ends when the machine does, soon after "qemu: done" on the console, or after SECONDS (exit status
-124). A line "qemu: screendump NAME" there has QEMU write what the screen shows to NAME.ppm beside
-LOG.
+124). A line "shows: NAME ..." there has QEMU write what the screen shows to NAME.ppm beside LOG.
 """
 import os
 import re
@@ -13,7 +12,7 @@ import sys
 import time
 
 GRACE = 5
-SHOT = re.compile(rb"qemu: screendump ([\w-]+)")
+SHOT = re.compile(rb"shows: ([\w-]+) ")
 
 
 class Console:
@@ -31,7 +30,7 @@ class Console:
 def main(argv):
     log, limit, command = argv[1], float(argv[2]), argv[3:]
     open(log, "wb").close()
-    qemu = subprocess.Popen(command + ["-display", "none", "-no-reboot", "-serial", "file:" + log, "-monitor", "stdio"],
+    qemu = subprocess.Popen(command + ["-nic", "none", "-display", "none", "-no-reboot", "-serial", "file:" + log, "-monitor", "stdio"],
                             stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
                             env=os.environ | {"QEMU_AUDIO_DRV": "none"})
     console, end, parent = Console(log), time.monotonic() + limit, os.getppid()

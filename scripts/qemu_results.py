@@ -5,8 +5,12 @@
 qemu_results.py json LOG DIR                 what the tests said, as igt_results.py takes it
 qemu_results.py facts LOG                    what ran where, behind which IOMMU
 qemu_results.py counts TSV LANE PART BASE CONVERTED    numbers that must not grow
-qemu_results.py judge DIR LIST               the first of DIR/reports.txt that LIST (regular expression,
-                                             tab, reason) does not know
+qemu_results.py pictures TSV LANE PART BASE CONVERTED    what was to be seen, as the log has it, and what
+                                             QEMU saw (NAME.ppm beside that)
+qemu_results.py judge DIR LIST [BASE]        the first of DIR/reports.txt that LIST (regular expression,
+                                             tab, reason) does not know, or that the kernel of BASE
+                                             did not complain about; "by chance: " in front of a reason
+                                             allows that
 qemu_results.py expect BASE CONVERTED FILE   writes what igt_results.py compare is to expect, with as
                                              few lines as say the same; reasons of old lines stay
 qemu_results.py kunit TSV LANE PART DIR LIST what kunit_results.py wrote to DIR/kunit.tsv, less what LIST
@@ -21,6 +25,7 @@ import json
 import os
 import re
 import sys
+import zlib
 
 import igt_results
 import kunit_results
@@ -30,7 +35,7 @@ BEGIN = re.compile(r"qemu: begin (\S+)")
 END = re.compile(r"qemu: end (\S+) status (\d+)")
 STARTING = re.compile(r"Starting (dynamic )?subtest: (\S+)")
 RESULT = re.compile(r"(Dynamic subtest|Subtest) (\S+): (SUCCESS|SKIP|FAIL|CRASH|TIMEOUT)")
-FACT = re.compile(r"qemu: (kernel|device|vidi|no|shows): ?|(?:^|: )dma: ")
+FACT = re.compile(r"qemu: (kernel|device|vidi|no|shows|bounced|highmem)\b|(?:^|: )dma: ")
 GROUP = re.compile(r"(\S+): Adding to iommu group (\d+)")
 IOMMU = re.compile(r"(arm-smmu-v3|DMAR|AMD-Vi|virtio_iommu|exynos-sysmmu)\b")
 BOUNCED = re.compile(r"command line: .*\bswiotlb=[0-9,]*force")
@@ -127,9 +132,42 @@ def counts(tsv, lane, part, base, converted):
     return add_rows(tsv, lane, part, rows)
 
 
-def judge(directory, path):
+SHOWS = re.compile(r"shows: (\S+) (\d+)x(\d+) ([0-9a-f]{8})")
+
+
+def seen(path):
+    """(size, CRC) of a picture."""
+    if not os.path.exists(path):
+        return "nothing", ""
+    with open(path, "rb") as file:
+        head, pixels = re.match(rb"(P6\s\d+\s\d+\s255\s)?(.*)", file.read(), re.S).groups()
+    width, height = head.split()[1:3] if head else (b"0", b"0")
+    return f"{width.decode()}x{height.decode()}", f"{zlib.crc32(pixels):08x}"
+
+
+def shown(directory):
+    """{picture: was it seen as it is?}"""
+    found = [m.groups() for m in map(SHOWS.search, lines_of(os.path.join(directory, "console.log"))) if m]
+    return {name: seen(os.path.join(directory, name + ".ppm")) == (f"{width}x{height}", crc)
+            for name, width, height, crc in found}
+
+
+def pictures(tsv, lane, part, base, converted):
+    old, new = shown(base), shown(converted)
+    rows = [("PASS", f"picture/{name}", "") if good else
+            ("FAIL", f"picture/{name}", f"the screen shows something else; see {converted}/{name}.ppm") if old.get(name) else
+            ("SKIP", f"picture/{name}", "the screen shows it on neither kernel") for name, good in new.items()]
+    rows += [("FAIL", f"picture/{name}", "shown on the unpatched kernel only") for name in old if name not in new]
+    if not any(new.values()):
+        rows.append(("FAIL", "picture", f"the screen shows none; see {converted}"))
+    return add_rows(tsv, lane, part, rows)
+
+
+def judge(directory, path, base=None):
     """Exit status 1 and the line, if there is one."""
-    known = [re.compile(text) for text in kunit_results.read_list(path)]
+    said = lines_of(os.path.join(base or directory, "reports.txt"))
+    known = [re.compile(text) for text, reason in kunit_results.read_list(path).items()
+             if reason.startswith("by chance: ") or any(re.search(text, line) for line in said)]
     for line in lines_of(os.path.join(directory, "reports.txt")):
         if not any(k.search(line) for k in known):
             print(line)
@@ -172,6 +210,10 @@ def expect(base, converted, path):
 SKIPPED = re.compile(r"ok \d+ (\S+) # SKIP (.*IOMMU.*)")
 
 
+def has_iommu(part):
+    return part.endswith(("-iommu", "-noncoherent"))
+
+
 def kunit(tsv, lane, part, directory, path):
     base = kunit_results.read_cases(os.path.join(directory, "base", "kunit.json"))
     listed, rows = kunit_results.read_list(path), []
@@ -184,7 +226,7 @@ def kunit(tsv, lane, part, directory, path):
             verdict, reason = "FAIL", f"listed as failing on both kernels, but it is {verdict}"
         rows.append((verdict, name, reason))
     # Where there is an IOMMU, no case may skip for want of one.
-    for line in lines_of(os.path.join(directory, "converted", "console.log")) if part.endswith("-iommu") else []:
+    for line in lines_of(os.path.join(directory, "converted", "console.log")) if has_iommu(part) else []:
         if SKIPPED.search(line):
             rows.append(("FAIL", SKIPPED.search(line).group(1), "skipped: " + SKIPPED.search(line).group(2)))
     return add_rows(tsv, lane, part, rows)
@@ -229,7 +271,7 @@ def leaks_of(lines):
 
 def verdict(part, bad, rest):
     """Only for want of an IOMMU may a case skip, where there is none."""
-    if bad or ("# SKIP" in rest and ("IOMMU" not in rest or part.endswith("-iommu"))):
+    if bad or ("# SKIP" in rest and ("IOMMU" not in rest or has_iommu(part))):
         return "FAIL"
     return "SKIP" if "# SKIP" in rest else "PASS"
 
@@ -248,7 +290,7 @@ def failing(tsv, lane, part, log, suites, path):
 
 def main(argv):
     verbs = {"json": write_json, "facts": facts, "counts": counts, "reports": reports,
-             "judge": judge, "kunit": kunit, "expect": expect, "failing": failing}
+             "pictures": pictures, "judge": judge, "kunit": kunit, "expect": expect, "failing": failing}
     if len(argv) < 3 or argv[1] not in verbs:
         sys.exit(__doc__)
     return verbs[argv[1]](*argv[2:])

@@ -20,7 +20,10 @@ REPORT = re.compile(
     r"|possible irq lock inversion|inconsistent lock state|suspicious RCU usage|bad unlock balance"
     r"|held lock freed|lock held when returning|sleeping function called|Invalid wait context"
     r"|scheduling while atomic|INFO: task .* blocked|detected stall|unreferenced object"
-    r"|Segfault with no mm|kernel BUG at|list_(add|del) corruption")
+    r"|Segfault with no mm|kernel BUG at|list_(add|del) corruption|Unable to handle kernel"
+    # IOMMUs, and devices that could not read what they were told to.
+    r"|\bF_(TRANSLATION|ADDR_SIZE|ACCESS|PERMISSION)\b|event 0x\w+ received|\[DMA (Read|Write)|IO_PAGE_FAULT"
+    r"|fault from EP|FAULT occurred|\*ERROR\* response 0x")
 NOISE = re.compile(r"^(\[[\s.\d]+\]\s*|<\d>\s*)+")
 
 

@@ -10,6 +10,7 @@
  */
 #include <errno.h>
 #include <poll.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -226,6 +227,87 @@ static void import(const struct pb_exporter *exp, const struct pb_device *dev)
 	close_screen(&screen);
 }
 
+static uint32_t crc32(uint32_t crc, uint8_t byte)
+{
+	crc ^= byte;
+	for (int bit = 0; bit < 8; bit++)
+		crc = crc >> 1 ^ (crc & 1 ? 0xedb88320 : 0);
+	return crc;
+}
+
+/* A picture in which no pixel is where another one would do, and its CRC as it is to be seen. */
+static uint32_t draw(const struct screen *screen, uint8_t *ptr, uint32_t pitch, uint32_t seed)
+{
+	const unsigned int width = screen->mode.hdisplay, height = screen->mode.vdisplay;
+	uint32_t crc = ~0u;
+
+	for (unsigned int y = 0; y < height; y++) {
+		for (unsigned int x = 0; x < width; x++) {
+			const uint8_t red = 255 * x / width, green = 255 * y / height;
+			const uint8_t blue = ((x >> 5 ^ y >> 5) & 1) * 128 + (x * 7 + y * 13 + seed * 40) % 128;
+			const uint32_t pixel = red << 16 | green << 8 | blue;
+
+			memcpy(ptr + (size_t)y * pitch + 4 * x, &pixel, sizeof(pixel));
+			crc = crc32(crc32(crc32(crc, red), green), blue);
+		}
+	}
+	return ~crc;
+}
+
+/* Who sees the screen compares it with the log: it stays for KMS_BACKING_PAUSE_MS. */
+static void exhibit(struct screen *screen, const struct frame *frame, const char *name, uint32_t crc)
+{
+	const char *pause = getenv("KMS_BACKING_PAUSE_MS");
+
+	show(screen, frame);
+	igt_info("shows: %s %ux%u %08x\n", name, screen->mode.hdisplay, screen->mode.vdisplay, crc);
+	if (pause)
+		usleep(1000 * atoi(pause));
+}
+
+/* Catches: a scan-out address that is wrong, where somebody looks. */
+static void picture(const struct pb_device *dev)
+{
+	struct screen screen;
+	struct frame frame;
+
+	open_screen(&screen, dev);
+	make_frame(&screen, &frame, 50);
+	exhibit(&screen, &frame, dev->name, draw(&screen, frame.ptr, frame.pitch, 1));
+	free_frame(&screen, &frame);
+	close_screen(&screen);
+}
+
+/* Catches: the same for the address of an import. */
+static void picture_import(const struct pb_exporter *exp, const struct pb_device *dev)
+{
+	struct frame frame = { };
+	struct screen screen;
+	struct pb_view view;
+	struct pb_buf buf;
+	char name[64];
+	uint32_t crc;
+	int err;
+
+	open_screen(&screen, dev);
+	frame.pitch = 4 * screen.mode.hdisplay;
+	pb_create(&buf, exp, ((uint64_t)frame.pitch * screen.mode.vdisplay + pb_page - 1) & -pb_page);
+	view = pb_view_native(&buf);
+	crc = draw(&screen, view.ptr, frame.pitch, 2);
+	pb_unview(&view);
+	err = pb_import_errno(screen.drm, buf.dmabuf, &frame.handle);
+	pb_destroy(&buf);
+	if (!err) {
+		igt_assert_eq(add_fb(&screen, &frame), 0);
+		snprintf(name, sizeof(name), "%s-to-%s", exp->name, dev->name);
+		exhibit(&screen, &frame, name, crc);
+		igt_assert_eq(drmModeRmFB(screen.drm, frame.fb), 0);
+		gem_close(screen.drm, frame.handle);
+	}
+	close_screen(&screen);
+	igt_require_f(!err, "%s refuses the import: %s\n", dev->name, strerror(err));
+}
+
 static long minor_faults(void)
 {
 	struct rusage usage;
@@ -320,14 +402,16 @@ static void run_screens(void (*run)(const struct pb_device *dev))
 	}
 }
 
-static void run_imports(const struct pb_device *dev)
+typedef void import_fn(const struct pb_exporter *exp, const struct pb_device *dev);
+
+static void run_imports(const struct pb_device *dev, import_fn *run)
 {
 	for (int e = 0; e < pb_n_exporters; e++) {
 		const struct pb_exporter *exp = &pb_exporters[e];
 
 		igt_dynamic_f("%s-to-%s", exp->name, dev->name) {
 			igt_require_f(!exp->missing, "%s\n", exp->missing);
-			import(exp, dev);
+			run(exp, dev);
 		}
 	}
 }
@@ -353,7 +437,19 @@ int igt_main()
 	igt_subtest_with_dynamic("import") {
 		for (int i = 0; i < pb_n_devices; i++) {
 			if (has_screen(&pb_devices[i]))
-				run_imports(&pb_devices[i]);
+				run_imports(&pb_devices[i], import);
+		}
+	}
+
+	igt_describe("A picture, for who looks at the screen");
+	igt_subtest_with_dynamic("picture")
+		run_screens(picture);
+
+	igt_describe("The same of another's buffer");
+	igt_subtest_with_dynamic("picture-import") {
+		for (int i = 0; i < pb_n_devices; i++) {
+			if (has_screen(&pb_devices[i]))
+				run_imports(&pb_devices[i], picture_import);
 		}
 	}
 
