@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0
 # mutations.sh [LANE[/NAME]]...: each bug of mutations/LANE/, or that one, is put into the converted kernel,
 # alone; that lane has to fail on it, and on the kernel without one it has to pass. panfrost (as T860),
-# qemu-arm64 and qemu-arm (their KUnit boots); without arguments all. Slow; not part of make test.
+# qemu-arm64 and qemu-arm (their KUnit boots), qemu-screen (virtio-gpu behind the SMMU); without
+# arguments all. Slow; not part of make test.
 set -euo pipefail
 # shellcheck source=scripts/lib.sh
 . "$(dirname "$0")/lib.sh"
@@ -29,11 +30,13 @@ build_qemu() {
 }
 
 # test_qemu ARCH PART...
-test_qemu() { QEMU_LIMIT=60 CONVERTED=$DIR/qemu-$1/$(qemu_image "$1") "$TOP/scripts/qemu.sh" "$@"; }
+test_qemu() { QEMU_LIMIT=150 CONVERTED=$DIR/qemu-$1/$(qemu_image "$1") "$TOP/scripts/qemu.sh" "$@"; }
 
 build_qemu-arm() { build_qemu arm "$1"; }
 test_qemu-arm() { test_qemu arm kunit failing; }
 build_qemu-arm64() { build_qemu arm64 "$1"; }
+build_qemu-screen() { build_qemu arm64 "$1"; }
+test_qemu-screen() { test_qemu arm64 virtio-gpu; }
 test_qemu-arm64() { test_qemu arm64 kunit kunit-swiotlb kunit-iommu kunit-noncoherent; }
 
 # mutant LANE NAME: the lane's results on the tree as it is, in DIR/LANE-NAME.tsv.
@@ -45,8 +48,12 @@ mutant() {
 	[ -s "$log.tsv" ] || die "no test ran on $2" "$log.log"
 }
 
-# found LANE NAME: what failed, a line each.
-found() { awk -F'\t' '$1 == "FAIL" { print $3 }' "$DIR/$1-$2.tsv" | sed 's/^igt@//' | sort -u; }
+# found LANE NAME: what failed, a line each. That a part did not run at all, or failed on the unpatched
+# kernel, is no test that found anything.
+found() {
+	awk -F'\t' '$1 == "FAIL" && $3 ~ /[\/@]/ && $3 !~ /\/(base|part$|unpatched)/ { print $3 }' "$DIR/$1-$2.tsv" |
+		sed 's/^igt@//' | sort -u
+}
 
 # mutation LANE DIFF
 mutation() {
@@ -74,7 +81,7 @@ else
 	git -C "$LINUX" worktree add -q --detach "$TREE" series_tip
 fi
 
-[ $# -gt 0 ] || set -- panfrost qemu-arm64 qemu-arm
+[ $# -gt 0 ] || set -- panfrost qemu-arm64 qemu-screen qemu-arm
 lane mutations
 for what in "$@"; do
 	name=${what%%/*}
