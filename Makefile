@@ -15,7 +15,7 @@ VERBS := demo census matrix test source kernel guest kunit igt prime mesa gl pan
 
 help:
 	@echo 'make demo       boot the converted kernel, draw with stock Mesa, write out/demo.png'
-	@echo 'make test       every lane below but test-qemu, one table, one closing line'
+	@echo 'make test       all lanes, one table, one closing line (see README.md)'
 	@echo 'make test-qemu  arm64, arm and x86_64 kernels in QEMU (make test has the arm64 one)'
 	@echo
 	@echo 'make source     build/linux: the pinned kernel and one commit per patch'
