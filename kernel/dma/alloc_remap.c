@@ -71,6 +71,8 @@ ssize_t dma_alloc_to_phys(const struct dma_allocation *alloc, size_t offset,
 	KUNIT_STATIC_STUB_REDIRECT(dma_alloc_to_phys, alloc, offset, phys);
 
 	if (alloc->from_pool) {
+		if (alloc->pool_phys == PHYS_ADDR_MAX)
+			return -EREMOTEIO;
 		*phys = alloc->pool_phys + offset;
 		return alloc->size - offset;
 	}
@@ -126,10 +128,12 @@ static int dma_alloc_count_runs(const struct dma_allocation *alloc)
 /* Finds out whether the device's own pool has it, then it is elsewhere. */
 static int dma_alloc_find_pool(struct dma_allocation *alloc)
 {
-	int ret = dma_dev_coherent_to_phys(alloc->dev, alloc->cpu_addr,
-					   alloc->size, &alloc->pool_phys);
+	int ret;
 
-	alloc->from_pool = ret > 0;
+	alloc->pool_phys = PHYS_ADDR_MAX;
+	ret = dma_dev_coherent_to_phys(alloc->dev, alloc->cpu_addr, alloc->size,
+				       &alloc->pool_phys);
+	alloc->from_pool = ret != 0;
 	return min(ret, 0);
 }
 
@@ -522,14 +526,13 @@ struct dma_remap *dma_alloc_remap(struct device *alloc_dev, void *cpu_addr,
 
 	if (!alloc.size)
 		return ERR_PTR(-EINVAL);
-	if (dev == alloc_dev)
-		return dma_remap_owner(&alloc);
-
 	ret = dma_alloc_find_pool(&alloc);
-	if (ret)
-		return ERR_PTR(ret);
 	if (attrs & DMA_ATTR_NO_KERNEL_MAPPING)
 		alloc.cpu_addr = NULL;
+	if (dev == alloc_dev)
+		return dma_remap_owner(&alloc);
+	if (ret)
+		return ERR_PTR(ret);
 	/*
 	 * What was allocated for a device that snoops is cached by the CPU. A
 	 * pool never is, whatever its device does.

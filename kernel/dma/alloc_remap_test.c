@@ -481,6 +481,72 @@ static void test_noncontiguous(struct kunit *test)
 	remap_noncontiguous(test, t->owner, t->other);
 }
 
+#if defined(CONFIG_DMA_DECLARE_COHERENT) && defined(CONFIG_PCI)
+/* What QEMU calls ivshmem has memory without pages in its second BAR. */
+#define IVSHMEM_DEVICE 0x1110
+#define IVSHMEM_BAR 2
+
+static void put_ivshmem(void *data)
+{
+	pci_disable_device(data);
+	pci_dev_put(data);
+}
+
+KUNIT_DEFINE_ACTION_WRAPPER(release_pool, dma_release_coherent_memory, struct device *);
+
+static void declare_pool(struct kunit *test, struct device *dev)
+{
+	struct pci_dev *pdev = pci_get_device(PCI_VENDOR_ID_REDHAT_QUMRANET, IVSHMEM_DEVICE, NULL);
+	phys_addr_t phys;
+
+	if (!pdev)
+		kunit_skip(test, "no ivshmem device here, whose memory has no pages");
+	KUNIT_ASSERT_EQ(test, pci_enable_device_mem(pdev), 0);
+	KUNIT_ASSERT_EQ(test, kunit_add_action_or_reset(test, put_ivshmem, pdev), 0);
+	phys = pci_resource_start(pdev, IVSHMEM_BAR);
+	/* The device sees it where the system has something else. */
+	KUNIT_ASSERT_EQ(test, dma_declare_coherent_memory(dev, phys, 0, SZ_64K), 0);
+	KUNIT_ASSERT_EQ(test, kunit_add_action_or_reset(test, release_pool, dev), 0);
+}
+
+/* A device's own memory: where it is for others is not known, and never guessed. */
+static void test_pool(struct kunit *test)
+{
+	struct remap_test *t = test->priv;
+	struct device *dev = test_device(test, "pool");
+	struct dma_remap *r;
+	dma_addr_t dma_addr;
+	phys_addr_t phys;
+	void *cpu_addr;
+
+	declare_pool(test, dev);
+	cpu_addr = dma_alloc_coherent(dev, TEST_SIZE, &dma_addr, GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, cpu_addr);
+	KUNIT_EXPECT_LT(test, dma_addr, SZ_64K);
+
+	r = dma_alloc_remap(dev, cpu_addr, dma_addr, TEST_SIZE, 0, t->other);
+	KUNIT_EXPECT_EQ(test, PTR_ERR_OR_ZERO(r), -EREMOTEIO);
+	KUNIT_EXPECT_EQ(test, dma_alloc_phys(dev, cpu_addr, dma_addr, TEST_SIZE, 0, &phys),
+			-EREMOTEIO);
+	r = dma_alloc_remap(dev, cpu_addr, dma_addr, SZ_1M, 0, t->other);
+	KUNIT_EXPECT_EQ(test, PTR_ERR_OR_ZERO(r), -EINVAL);
+
+	r = dma_alloc_remap(dev, cpu_addr, dma_addr, TEST_SIZE, 0, dev);
+	KUNIT_EXPECT_NOT_ERR_OR_NULL(test, r);
+	if (!IS_ERR(r)) {
+		KUNIT_EXPECT_EQ(test, r->extents[0].addr, dma_addr);
+		KUNIT_EXPECT_EQ(test, dma_remap_to_phys(r, 0, &phys), -EREMOTEIO);
+		dma_free_remap(dev, r, TEST_SIZE);
+	}
+	dma_free_coherent(dev, TEST_SIZE, cpu_addr, dma_addr);
+}
+#else
+static void test_pool(struct kunit *test)
+{
+	kunit_skip(test, "needs DMA_DECLARE_COHERENT and PCI");
+}
+#endif
+
 /* DMA_API_DEBUG has two entries for the same addresses then. */
 static void test_twice(struct kunit *test)
 {
@@ -1103,6 +1169,7 @@ static struct kunit_case remap_test_cases[] = {
 	KUNIT_CASE(test_dma_buf_table),
 	KUNIT_CASE(test_noncoherent),
 	KUNIT_CASE(test_noncontiguous),
+	KUNIT_CASE(test_pool),
 	KUNIT_CASE(test_twice),
 	KUNIT_CASE(test_incoherent_device),
 	KUNIT_CASE(test_wrong_release),
