@@ -9,12 +9,13 @@
 #include <linux/mm_types.h>
 #include <linux/types.h>
 
+#include <drm/drm_gem.h>
+
 struct device;
 struct dma_buf;
 struct dma_buf_attachment;
 struct drm_gem_bo_alloc;
 struct drm_gem_bo_peer;
-struct drm_gem_object;
 struct iommu_domain;
 struct iosys_map;
 struct p2pdma_provider;
@@ -168,9 +169,6 @@ struct drm_gem_bo_backing {
 
 	/** @alloc: private, memory that is no shmem file's and no exporter's. */
 	struct drm_gem_bo_alloc *alloc;
-
-	/** @node: private, in the list of all backings. */
-	struct list_head node;
 };
 
 /**
@@ -236,10 +234,60 @@ void drm_gem_bo_backing_unmap_peer(struct drm_gem_bo_backing *backing,
 u64 drm_gem_bo_peer_contiguous_dma(const struct drm_gem_bo_peer *peer,
 				   dma_addr_t *dma_addr);
 
-bool drm_gem_bo_backing_is_populated(const struct drm_gem_bo_backing *backing);
-bool drm_gem_bo_backing_is_mapped(const struct drm_gem_bo_backing *backing);
-u64 drm_gem_bo_backing_resident_size(const struct drm_gem_bo_backing *backing);
-u64 drm_gem_bo_backing_mapped_size(const struct drm_gem_bo_backing *backing);
+/**
+ * drm_gem_bo_backing_is_populated - whether all of an object is in memory
+ * @backing: the backing
+ *
+ * An imported object is never populated, its memory is somebody else's.
+ *
+ * Returns:
+ * true if there is no hole.
+ */
+static inline bool
+drm_gem_bo_backing_is_populated(const struct drm_gem_bo_backing *backing)
+{
+	return backing->num_populated == backing->obj->size >> PAGE_SHIFT;
+}
+
+/**
+ * drm_gem_bo_backing_is_mapped - whether all of an object is mapped for DMA
+ * @backing: the backing
+ *
+ * Returns:
+ * true if the owner's device can reach every byte.
+ */
+static inline bool
+drm_gem_bo_backing_is_mapped(const struct drm_gem_bo_backing *backing)
+{
+	return backing->num_mapped == backing->obj->size >> PAGE_SHIFT;
+}
+
+/**
+ * drm_gem_bo_backing_resident_size - how much memory the object keeps resident
+ * @backing: the backing
+ *
+ * Returns:
+ * Size in bytes, 0 for an imported object.
+ */
+static inline u64
+drm_gem_bo_backing_resident_size(const struct drm_gem_bo_backing *backing)
+{
+	return (u64)backing->num_populated << PAGE_SHIFT;
+}
+
+/**
+ * drm_gem_bo_backing_mapped_size - how much of the object is mapped for DMA
+ * @backing: the backing
+ *
+ * Returns:
+ * Size in bytes of what the owner's device has mapped.
+ */
+static inline u64
+drm_gem_bo_backing_mapped_size(const struct drm_gem_bo_backing *backing)
+{
+	return (u64)backing->num_mapped << PAGE_SHIFT;
+}
+
 u64 drm_gem_bo_backing_contiguous_dma(const struct drm_gem_bo_backing *backing,
 				      dma_addr_t *dma_addr);
 

@@ -27,6 +27,7 @@
 #include <drm/drm_gem_bo_backing.h>
 #include <drm/drm_prime.h>
 #include <drm/drm_print.h>
+#include <drm/drm_vma_manager.h>
 
 #include "drm_gem_bo_backing_internal.h"
 #include "drm_internal.h"
@@ -99,10 +100,6 @@
  * addresses of a populated and mapped range do not change or move while other
  * ranges are populated and mapped, but the array that holds them does.
  */
-
-/* Taken inside a reservation lock, so that who holds it can only try those. */
-static DEFINE_MUTEX(backings_lock);
-static LIST_HEAD(backings);
 
 /* Runs under construction. */
 struct run_list {
@@ -197,10 +194,6 @@ int drm_gem_bo_backing_init(struct drm_gem_bo_backing *backing,
 		.peers = LIST_HEAD_INIT(backing->peers),
 	};
 	obj->backing = backing;
-
-	mutex_lock(&backings_lock);
-	list_add_tail(&backing->node, &backings);
-	mutex_unlock(&backings_lock);
 
 	return 0;
 }
@@ -664,14 +657,24 @@ static int runs_link(const struct drm_gem_bo_dma *dma, struct drm_gem_bo_run *ru
 	return 0;
 }
 
+static void runs_unmap(const struct drm_gem_bo_dma *dma, struct drm_gem_bo_run *run, u32 num)
+{
+	/* Without an IOMMU, bounce buffers and caches there is nothing to be undone. */
+	bool need = dma_need_unmap(dma->dev);
+
+	for (; num--; run++) {
+		if (need && run->mapped && !run->linked)
+			dma_unmap_phys(dma->dev, run->dma_addr, run_size(run), dma->dir,
+				       dma->attrs);
+		run->mapped = 0;
+		run->linked = 0;
+		run->fresh = 0;
+	}
+}
+
 void drm_gem_bo_run_unmap(const struct drm_gem_bo_dma *dma, struct drm_gem_bo_run *run)
 {
-	if (run->mapped && !run->linked)
-		dma_unmap_phys(dma->dev, run->dma_addr, run_size(run), dma->dir,
-			       dma->attrs);
-	run->mapped = 0;
-	run->linked = 0;
-	run->fresh = 0;
+	runs_unmap(dma, run, 1);
 }
 
 static void bridge_range_destroy(const struct drm_gem_bo_dma *dma, struct iova_range *range);
@@ -718,8 +721,7 @@ static int runs_map(const struct drm_gem_bo_dma *dma, struct drm_gem_bo_run *run
 	return 0;
 
 err_unmap:
-	while (i--)
-		drm_gem_bo_run_unmap(dma, &run[i]);
+	runs_unmap(dma, run, i);
 	return -EIO;
 }
 
@@ -841,8 +843,6 @@ static void backing_unimport(struct drm_gem_bo_backing *backing);
  */
 void drm_gem_bo_backing_unmap(struct drm_gem_bo_backing *backing)
 {
-	u32 i;
-
 	dma_resv_assert_held(backing->obj->resv);
 
 	if (!backing->num_mapped)
@@ -856,8 +856,7 @@ void drm_gem_bo_backing_unmap(struct drm_gem_bo_backing *backing)
 	if (drm_gem_bo_kind_is_allocated(backing->kind))
 		return;
 
-	for (i = 0; i < backing->num_runs; i++)
-		drm_gem_bo_run_unmap(&backing->dma, &backing->runs[i]);
+	runs_unmap(&backing->dma, backing->runs, backing->num_runs);
 	iovas_destroy(&backing->dma, &backing->dma.iovas);
 	backing->num_mapped = 0;
 }
@@ -873,14 +872,11 @@ EXPORT_SYMBOL_GPL(drm_gem_bo_backing_unmap);
 void drm_gem_bo_backing_fini(struct drm_gem_bo_backing *backing)
 {
 	struct drm_gem_object *obj = backing->obj;
+	struct drm_gem_bo_peer *peer, *next;
 
 	/* An object whose creation failed early has none. */
 	if (!obj)
 		return;
-
-	mutex_lock(&backings_lock);
-	list_del(&backing->node);
-	mutex_unlock(&backings_lock);
 
 	if (backing->kind == DRM_GEM_BO_STREAMING)
 		drm_WARN_ON(obj->dev, drm_gem_bo_backing_evict(backing));
@@ -888,6 +884,9 @@ void drm_gem_bo_backing_fini(struct drm_gem_bo_backing *backing)
 		drm_gem_bo_backing_unmap(backing);
 	else
 		drm_WARN_ON(obj->dev, drm_gem_bo_backing_free(backing));
+	/* Better a leak than peers that are linked into what is freed. */
+	list_for_each_entry_safe(peer, next, &backing->peers, node)
+		list_del_init(&peer->node);
 
 	obj->backing = NULL;
 	backing->obj = NULL;
@@ -1018,11 +1017,8 @@ static void peer_unmap_table(struct drm_gem_bo_peer *peer);
 
 static void peer_unmap(struct drm_gem_bo_peer *peer)
 {
-	u32 i;
-
 	list_del(&peer->node);
-	for (i = 0; i < peer->num_runs; i++)
-		drm_gem_bo_run_unmap(&peer->dma, &peer->runs[i]);
+	runs_unmap(&peer->dma, peer->runs, peer->num_runs);
 	iovas_destroy(&peer->dma, &peer->dma.iovas);
 	if (peer->remap)
 		drm_gem_bo_alloc_unmap_peer(peer);
@@ -1125,60 +1121,6 @@ EXPORT_SYMBOL_GPL(drm_gem_bo_backing_unmap_peer);
 /*
  * Reading the list
  */
-
-/**
- * drm_gem_bo_backing_is_populated - whether all of an object is in memory
- * @backing: the backing
- *
- * An imported object is never populated, its memory is somebody else's.
- *
- * Returns:
- * true if there is no hole.
- */
-bool drm_gem_bo_backing_is_populated(const struct drm_gem_bo_backing *backing)
-{
-	return backing->num_populated == backing_pages(backing);
-}
-EXPORT_SYMBOL_GPL(drm_gem_bo_backing_is_populated);
-
-/**
- * drm_gem_bo_backing_is_mapped - whether all of an object is mapped for DMA
- * @backing: the backing
- *
- * Returns:
- * true if the owner's device can reach every byte.
- */
-bool drm_gem_bo_backing_is_mapped(const struct drm_gem_bo_backing *backing)
-{
-	return backing->num_mapped == backing_pages(backing);
-}
-EXPORT_SYMBOL_GPL(drm_gem_bo_backing_is_mapped);
-
-/**
- * drm_gem_bo_backing_resident_size - how much memory the object keeps resident
- * @backing: the backing
- *
- * Returns:
- * Size in bytes, 0 for an imported object.
- */
-u64 drm_gem_bo_backing_resident_size(const struct drm_gem_bo_backing *backing)
-{
-	return (u64)backing->num_populated << PAGE_SHIFT;
-}
-EXPORT_SYMBOL_GPL(drm_gem_bo_backing_resident_size);
-
-/**
- * drm_gem_bo_backing_mapped_size - how much of the object is mapped for DMA
- * @backing: the backing
- *
- * Returns:
- * Size in bytes of what the owner's device has mapped.
- */
-u64 drm_gem_bo_backing_mapped_size(const struct drm_gem_bo_backing *backing)
-{
-	return (u64)backing->num_mapped << PAGE_SHIFT;
-}
-EXPORT_SYMBOL_GPL(drm_gem_bo_backing_mapped_size);
 
 static const struct drm_gem_bo_run *
 backing_lookup(const struct drm_gem_bo_backing *backing, pgoff_t index)
@@ -1497,6 +1439,8 @@ static void runs_sync(const struct drm_gem_bo_dma *dma,
 		      const struct drm_gem_bo_run *end_run, u64 offset, u64 end,
 		      enum dma_data_direction dir, bool for_device)
 {
+	if (!dma_dev_need_sync(dma->dev))
+		return;
 	if (dma->dir != DMA_BIDIRECTIONAL)
 		dir = dma->dir;
 
@@ -1576,14 +1520,22 @@ int drm_gem_bo_backing_sync_for_device(struct drm_gem_bo_backing *backing,
 }
 EXPORT_SYMBOL_GPL(drm_gem_bo_backing_sync_for_device);
 
-static void peer_sync(const struct drm_gem_bo_peer *peer, u64 size,
+/* No cache holds what is only accessed write-combined; a bounce buffer may. */
+static bool backing_needs_sync(const struct drm_gem_bo_backing *backing, struct device *dev)
+{
+	return !backing->map_wc || device_max_pages(dev) < DRM_GEM_BO_MAX_PAGES;
+}
+
+static void peer_sync(const struct drm_gem_bo_backing *backing,
+		      const struct drm_gem_bo_peer *peer,
 		      enum dma_data_direction dir, bool for_device)
 {
 	if (peer->remap)
 		drm_gem_bo_alloc_sync_peer(peer, dir, for_device);
-	else if (!(peer->dma.attrs & DMA_ATTR_MMIO))
-		runs_sync(&peer->dma, peer->runs, peer->runs + peer->num_runs, 0, size,
-			  dir, for_device);
+	else if (!(peer->dma.attrs & DMA_ATTR_MMIO) &&
+		 backing_needs_sync(backing, peer->dma.dev))
+		runs_sync(&peer->dma, peer->runs, peer->runs + peer->num_runs, 0,
+			  backing->obj->size, dir, for_device);
 }
 
 static int backing_cpu_access(struct drm_gem_bo_backing *backing,
@@ -1597,14 +1549,16 @@ static int backing_cpu_access(struct drm_gem_bo_backing *backing,
 	if (!valid_dma_direction(dir) || dir == DMA_NONE)
 		return -EINVAL;
 	/* Users ask whatever they were given; for some there is nothing to be done. */
-	if (drm_gem_bo_kind_has_pages(backing->kind) || backing->kind == DRM_GEM_BO_IMPORTED) {
+	if (backing->kind == DRM_GEM_BO_IMPORTED ||
+	    (drm_gem_bo_kind_has_pages(backing->kind) &&
+	     backing_needs_sync(backing, backing->dma.dev))) {
 		ret = backing_sync(backing, 0, backing->obj->size, dir, for_device);
 		if (ret)
 			return ret;
 	}
 
 	list_for_each_entry(peer, &backing->peers, node)
-		peer_sync(peer, backing->obj->size, dir, for_device);
+		peer_sync(backing, peer, dir, for_device);
 
 	return 0;
 }
@@ -1616,7 +1570,7 @@ static int backing_cpu_access(struct drm_gem_bo_backing *backing,
  *
  * For &dma_buf_ops.begin_cpu_access: syncs the owner's mapping and that of
  * every importer. Of coherent memory only importers that do not snoop need that,
- * of resources none; success all the same, as user space asks whatever it was
+ * of write-combined pages only bounce buffers, of resources none; success all the same, as user space asks whatever it was
  * given.
  *
  * Returns:
@@ -1744,17 +1698,16 @@ static pgprot_t backing_page_prot(const struct drm_gem_bo_backing *backing,
  * @backing: the backing
  * @vma: the mapping, of all or a part; vm_pgoff counts from the fake offset
  *
- * The mapping is VM_PFNMAP, or VM_IO where the DMA API inserts pages, so that
- * they are not pinned by who finds it. Pages and resources are filled in by
- * drm_gem_bo_backing_fault(), for which the driver sets vm_ops. What was
- * allocated is mapped here and now, by the DMA API. The mapping of an imported
- * object is the exporter's.
+ * Pages and resources are filled in by drm_gem_bo_backing_fault(), for which the
+ * driver sets vm_ops; the mapping is VM_PFNMAP, so that nobody pins them. What was
+ * allocated is mapped here and now, by the DMA API, which sets the flags. The
+ * mapping of an imported object is the exporter's.
  *
- * vm_pgoff stays, so that drm_vma_node_unmap() finds the mapping. There is
- * nothing to be undone after an error.
+ * vm_pgoff of a shared mapping stays, so that drm_vma_node_unmap() finds it. There
+ * is nothing to be undone after an error.
  *
  * Returns:
- * 0, -EINVAL if the mapping is private, -ENXIO if the memory to be mapped here
+ * 0, -EINVAL if pages or a resource are mapped private, -ENXIO if the memory to be mapped here
  * is not there or smaller than the mapping or if an imported object has no
  * exporter, or what the DMA API or the exporter says.
  */
@@ -1772,10 +1725,12 @@ int drm_gem_bo_backing_mmap(struct drm_gem_bo_backing *backing,
 		return dma_buf_mmap(backing->obj->import_attach->dmabuf, vma, pgoff);
 	}
 
+	if (drm_gem_bo_kind_is_allocated(backing->kind))
+		return drm_gem_bo_alloc_mmap(backing, vma);
 	if (vma_is_cow_mapping(vma))
 		return -EINVAL;
-	if (drm_gem_bo_kind_has_alloc(backing->kind))
-		return drm_gem_bo_alloc_mmap(backing, vma);
+	if (backing->kind == DRM_GEM_BO_RESOURCE)
+		return drm_gem_bo_resource_mmap(backing, vma);
 
 	vm_flags_set(vma, VM_PFNMAP | VM_DONTEXPAND | VM_DONTDUMP);
 	vma->vm_page_prot = backing_page_prot(backing, vma);
@@ -1796,8 +1751,13 @@ static void backing_mark_dirty(const struct drm_gem_bo_run *run, u32 index,
 			       u32 end, struct vm_fault *vmf)
 {
 	file_update_time(vmf->vma->vm_file);
-	for (; index < end; index++)
-		folio_mark_dirty(page_folio(run_page(run, index)));
+	while (index < end) {
+		struct page *page = run_page(run, index);
+		struct folio *folio = page_folio(page);
+
+		folio_mark_dirty(folio);
+		index += folio_nr_pages(folio) - folio_page_idx(folio, page);
+	}
 }
 
 /* One entry for a whole PMD, if the run and the mapping have that. */
@@ -2002,30 +1962,35 @@ static int table_init(struct sg_table *sgt, const struct drm_gem_bo_run *runs,
 }
 
 /*
- * The device side, a run of the peer for an entry of the page side. Those of
- * one IOVA range are merged; where there is no IOMMU the entries have to match,
- * dma_sync_sgtable_for_cpu() goes by them.
+ * The device side. Runs of one IOVA range are merged; where there is no IOMMU the
+ * entries are those of the page side, dma_sync_sgtable_for_cpu() goes by them.
  */
 static void table_set_dma(struct sg_table *sgt, const struct drm_gem_bo_peer *peer,
 			  u32 max_pages)
 {
-	u64 max = (u64)max_pages << PAGE_SHIFT;
+	u64 max = (u64)max_pages << PAGE_SHIFT, done, len;
 	struct scatterlist *sg = NULL;
 	u32 i;
 
 	sgt->nents = 0;
 	for (i = 0; i < peer->num_runs; i++) {
 		const struct drm_gem_bo_run *run = &peer->runs[i];
+		bool merge = sg && run->linked &&
+			     run->dma_addr == sg_dma_address(sg) + sg_dma_len(sg);
 
-		if (sg && run->linked && sg_dma_len(sg) + run_size(run) <= max &&
-		    run->dma_addr == sg_dma_address(sg) + sg_dma_len(sg)) {
-			sg_dma_len(sg) += run_size(run);
-			continue;
+		for (done = 0; done < run_size(run); done += len, merge = false) {
+			len = run_size(run) - done;
+			if (merge && sg_dma_len(sg) < max) {
+				len = min(len, max - sg_dma_len(sg));
+				sg_dma_len(sg) += len;
+				continue;
+			}
+			len = min(len, max);
+			sg = sg ? sg_next(sg) : sgt->sgl;
+			sg_dma_address(sg) = run->dma_addr + done;
+			sg_dma_len(sg) = len;
+			sgt->nents++;
 		}
-		sg = sg ? sg_next(sg) : sgt->sgl;
-		sg_dma_address(sg) = run->dma_addr;
-		sg_dma_len(sg) = run_size(run);
-		sgt->nents++;
 	}
 }
 
@@ -2099,7 +2064,9 @@ struct sg_table *drm_gem_bo_backing_map_attachment(struct drm_gem_bo_backing *ba
 	if (!table)
 		return ERR_PTR(-ENOMEM);
 
-	table->peer = backing_map_peer(backing, attach->dev, dir, max_pages);
+	/* The entries are for who reads them; they do not limit what is mapped at once. */
+	table->peer = backing_map_peer(backing, attach->dev, dir,
+				       device_max_pages(attach->dev));
 	if (IS_ERR(table->peer)) {
 		ret = PTR_ERR(table->peer);
 		goto err_free;
@@ -2249,7 +2216,8 @@ attach_map_list(struct dma_buf_attachment *attach, struct drm_gem_bo_backing *ex
 	struct drm_gem_bo_peer *peer;
 	long ret;
 
-	if (backing_pages(exporter) < num_pages)
+	/* A longer one would let the cursor run past the importer's object. */
+	if (backing_pages(exporter) != num_pages)
 		return ERR_PTR(-EINVAL);
 
 	peer = backing_map_peer(exporter, attach->dev, dir, device_max_pages(attach->dev));
@@ -2500,13 +2468,48 @@ static void backing_show(struct seq_file *m, struct drm_gem_bo_backing *backing)
 		   !!backing->num_mapped + list_count_nodes(&backing->peers));
 }
 
+/* An import changes resv once, before anybody else can see the object's content. */
+static void object_show(struct seq_file *m, struct drm_gem_object *obj)
+{
+	struct dma_resv *resv = READ_ONCE(obj->resv);
+
+	if (!dma_resv_trylock(resv)) {
+		seq_printf(m, "%08lx busy\n", drm_vma_node_start(&obj->vma_node));
+		return;
+	}
+	if (obj->backing && resv == obj->resv)
+		backing_show(m, obj->backing);
+	dma_resv_unlock(resv);
+}
+
+/* The first object from an mmap offset in pages on, which moves behind it. */
+static struct drm_gem_object *next_object(struct drm_device *dev, u64 *start)
+{
+	struct drm_vma_offset_manager *mgr = dev->vma_offset_manager;
+	struct drm_gem_object *obj, *found = NULL;
+	struct drm_mm_node *node;
+
+	drm_vma_offset_lock_lookup(mgr);
+	drm_mm_for_each_node_in_range(node, &mgr->vm_addr_space_mm, *start, U64_MAX) {
+		obj = container_of(node, struct drm_gem_object, vma_node.vm_node);
+		*start = node->start + node->size;
+		if (obj->backing && kref_get_unless_zero(&obj->refcount)) {
+			found = obj;
+			break;
+		}
+	}
+	drm_vma_offset_unlock_lookup(mgr);
+
+	return found;
+}
+
 /**
  * drm_gem_bo_backing_show - list the backings of a device in debugfs
  * @m: the file
  * @data: unused
  *
- * A line an object, sizes in bytes: start of the mmap offset in pages, as in
- * the framebuffer file, kind, size, size resident, number of runs, size of the
+ * A line an object that can be mapped, sizes in bytes: start of the mmap offset in
+ * pages, as in the framebuffer file, kind, size, size resident, number of runs, size of the
  * largest one, size of the list, number of devices that have it mapped. An
  * object whose reservation lock is taken is busy and shows no more than that.
  *
@@ -2516,26 +2519,16 @@ static void backing_show(struct seq_file *m, struct drm_gem_bo_backing *backing)
 int drm_gem_bo_backing_show(struct seq_file *m, void *data)
 {
 	struct drm_debugfs_entry *entry = m->private;
-	struct drm_gem_bo_backing *backing;
+	struct drm_gem_object *obj;
+	u64 start = 0;
 
 	seq_printf(m, "%-8s %-9s %10s %10s %6s %10s %9s %7s\n", "start", "kind",
 		   "size", "resident", "runs", "largest", "metadata", "devices");
 
-	mutex_lock(&backings_lock);
-	list_for_each_entry(backing, &backings, node) {
-		struct dma_resv *resv = READ_ONCE(backing->obj->resv);
-
-		if (backing->obj->dev != entry->dev)
-			continue;
-		if (dma_resv_trylock(resv)) {
-			backing_show(m, backing);
-			dma_resv_unlock(resv);
-		} else {
-			seq_printf(m, "%08lx busy\n",
-				   drm_vma_node_start(&backing->obj->vma_node));
-		}
+	while ((obj = next_object(entry->dev, &start))) {
+		object_show(m, obj);
+		drm_gem_object_put(obj);
 	}
-	mutex_unlock(&backings_lock);
 
 	return 0;
 }

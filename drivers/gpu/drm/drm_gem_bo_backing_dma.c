@@ -446,16 +446,22 @@ static pgprot_t resource_prot(const struct drm_gem_bo_backing *backing,
 	return backing->map_wc ? pgprot_writecombine(prot) : pgprot_noncached(prot);
 }
 
-static void resource_mmap(struct drm_gem_bo_backing *backing, struct vm_area_struct *vma)
+int drm_gem_bo_resource_mmap(struct drm_gem_bo_backing *backing,
+			     struct vm_area_struct *vma)
 {
+	if (!backing->alloc)
+		return -ENXIO;
 	vm_flags_set(vma, VM_IO | VM_PFNMAP | VM_DONTEXPAND | VM_DONTDUMP);
 	vma->vm_page_prot = resource_prot(backing, vma);
+
+	return 0;
 }
 
 /*
  * The DMA API counts from the start of the memory, the VMA from the fake offset,
- * by which others find it later. PFNMAP is the DMA API's choice, too: it may
- * have to insert pages one by one.
+ * by which others find it later. PFNMAP is the DMA API's choice: it may have to
+ * insert pages one by one. What it notes in vm_pgoff of a private mapping stays,
+ * as that is how its pages are told from copies.
  */
 int drm_gem_bo_alloc_mmap(struct drm_gem_bo_backing *backing, struct vm_area_struct *vma)
 {
@@ -464,16 +470,13 @@ int drm_gem_bo_alloc_mmap(struct drm_gem_bo_backing *backing, struct vm_area_str
 
 	if (!backing->alloc)
 		return -ENXIO;
-	if (backing->kind == DRM_GEM_BO_RESOURCE) {
-		resource_mmap(backing, vma);
-		return 0;
-	}
 
-	vm_flags_mod(vma, VM_IO | VM_DONTEXPAND | VM_DONTDUMP, VM_PFNMAP);
+	vm_flags_mod(vma, VM_DONTEXPAND | VM_DONTDUMP, VM_PFNMAP);
 	vma->vm_page_prot = vma_get_page_prot(vma);
 	vma->vm_pgoff -= drm_vma_node_start(&backing->obj->vma_node);
 	ret = alloc_mmap_all(backing, vma);
-	vma->vm_pgoff = pgoff;
+	if (!vma_is_cow_mapping(vma))
+		vma->vm_pgoff = pgoff;
 
 	return ret;
 }

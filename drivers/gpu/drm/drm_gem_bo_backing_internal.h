@@ -80,6 +80,8 @@ int drm_gem_bo_alloc_vmap(struct drm_gem_bo_backing *backing, u64 offset, u64 si
 			  struct iosys_map *map);
 void drm_gem_bo_alloc_vunmap(struct drm_gem_bo_backing *backing, struct iosys_map *map);
 int drm_gem_bo_alloc_mmap(struct drm_gem_bo_backing *backing, struct vm_area_struct *vma);
+int drm_gem_bo_resource_mmap(struct drm_gem_bo_backing *backing,
+			     struct vm_area_struct *vma);
 int drm_gem_bo_resource_map(struct drm_gem_bo_backing *backing);
 int drm_gem_bo_resource_map_runs(const struct drm_gem_bo_backing *backing,
 				 struct drm_gem_bo_dma *dma,

@@ -950,6 +950,32 @@ static void test_evict_keeps_content(struct kunit *test)
 	dma_resv_unlock(b->obj->resv);
 }
 
+/* Of the pages as well as of the file: what is dirty and what may go to swap. */
+static void test_evict_marks(struct kunit *test)
+{
+	struct drm_gem_bo_backing *b = &shmem_bo(test)->backing;
+	struct folio *folio;
+	int dirty;
+
+	for (dirty = 0; dirty < 2; dirty++) {
+		KUNIT_ASSERT_EQ(test, drm_gem_bo_backing_populate(b, 0, TEST_PAGES), 0);
+		KUNIT_EXPECT_TRUE(test, mapping_unevictable(b->obj->filp->f_mapping));
+		folio = page_folio(drm_gem_bo_backing_page(b, TEST_PAGES - 1));
+		folio_get(folio);
+		folio_lock(folio);
+		folio_clear_dirty_for_io(folio);
+		folio_unlock(folio);
+
+		b->dirty = dirty;
+		KUNIT_EXPECT_EQ(test, drm_gem_bo_backing_evict(b), 0);
+		KUNIT_EXPECT_EQ(test, folio_test_dirty(folio), dirty);
+		KUNIT_EXPECT_FALSE(test, mapping_unevictable(b->obj->filp->f_mapping));
+		folio_mark_dirty(folio);
+		folio_put(folio);
+	}
+	dma_resv_unlock(b->obj->resv);
+}
+
 static void test_sync(struct kunit *test)
 {
 	struct drm_gem_bo_backing *b = &shmem_bo(test)->backing;
@@ -1016,6 +1042,27 @@ static int test_map_locked(struct test_bo *bo)
 	dma_resv_unlock(bo->base.resv);
 
 	return ret;
+}
+
+/* An importer's object that is not as large as the exporter's. */
+static void test_import_size(struct kunit *test)
+{
+	static const size_t sizes[] = { TEST_SIZE - PAGE_SIZE, TEST_SIZE + PAGE_SIZE };
+	struct test_ctx *ctx = test->priv;
+	struct test_bo *exp, *imp;
+	struct dma_buf *dma_buf;
+	int i;
+
+	exp = test_bo_create(test, ctx->drm[0], DRM_GEM_BO_STREAMING, true, TEST_SIZE);
+	dma_buf = test_export(test, exp);
+	for (i = 0; i < ARRAY_SIZE(sizes); i++) {
+		imp = test_bo_create(test, ctx->drm[1], DRM_GEM_BO_IMPORTED, false, sizes[i]);
+		KUNIT_EXPECT_EQ(test, drm_gem_bo_backing_import(&imp->backing, dma_buf), -EINVAL);
+		KUNIT_EXPECT_FALSE(test, drm_gem_bo_backing_is_mapped(&imp->backing));
+		KUNIT_EXPECT_TRUE(test, list_empty(&exp->backing.peers));
+		kunit_release_action(test, test_bo_put, &imp->base);
+	}
+	dma_buf_put(dma_buf);
 }
 
 static void test_import_list(struct kunit *test)
@@ -1381,8 +1428,10 @@ static struct kunit_case drm_gem_bo_backing_test_cases[] = {
 	KUNIT_CASE(test_metadata_small),
 	KUNIT_CASE(test_vmap),
 	KUNIT_CASE(test_evict_keeps_content),
+	KUNIT_CASE(test_evict_marks),
 	KUNIT_CASE(test_sync),
 	KUNIT_CASE(test_import_list),
+	KUNIT_CASE(test_import_size),
 	KUNIT_CASE(test_import_outlives),
 	KUNIT_CASE(test_import_self),
 	KUNIT_CASE_PARAM(test_import_table, foreign_gen_params),

@@ -233,6 +233,23 @@ static void check_mmap(struct kunit *test, struct drm_gem_object *obj, struct fi
 	KUNIT_EXPECT_EQ(test, vm_munmap(addr, size), 0);
 }
 
+/* What is written there stays there. */
+static void check_mmap_private(struct kunit *test, struct drm_gem_object *obj,
+			       struct file *file, u64 offset)
+{
+	u32 before = read_word(test, to_drm_gem_dma_obj(obj), 0), word;
+	unsigned long addr = mmap_file(test, file, offset, obj->size, MAP_PRIVATE);
+
+	KUNIT_ASSERT_FALSE(test, IS_ERR_VALUE(addr));
+	KUNIT_EXPECT_EQ(test, get_user(word, (u32 __user *)addr), 0);
+	KUNIT_EXPECT_EQ(test, word, before);
+	KUNIT_EXPECT_EQ(test, put_user(~before, (u32 __user *)addr), 0);
+	KUNIT_EXPECT_EQ(test, get_user(word, (u32 __user *)addr), 0);
+	KUNIT_EXPECT_EQ(test, word, ~before);
+	KUNIT_EXPECT_EQ(test, read_word(test, to_drm_gem_dma_obj(obj), 0), before);
+	KUNIT_EXPECT_EQ(test, vm_munmap(addr, obj->size), 0);
+}
+
 /* The ways of user space: a dumb buffer, mapped by the file. */
 static void test_mmap(struct kunit *test)
 {
@@ -247,11 +264,10 @@ static void test_mmap(struct kunit *test)
 	refs = kref_read(&obj->refcount);
 	check_mmap(test, obj, ctx->file, offset, 0, obj->size);
 	check_mmap(test, obj, ctx->file, offset, 0, PAGE_SIZE);
+	check_mmap_private(test, obj, ctx->file, offset);
 	KUNIT_EXPECT_EQ(test, kref_read(&obj->refcount), refs);
 
 	/* Nobody drops a reference that was not taken. */
-	KUNIT_EXPECT_EQ(test, (long)mmap_file(test, ctx->file, offset, obj->size, MAP_PRIVATE),
-			-EINVAL);
 	KUNIT_EXPECT_EQ(test, (long)mmap_file(test, ctx->file, offset, obj->size + PAGE_SIZE,
 					      MAP_SHARED), -EINVAL);
 	KUNIT_EXPECT_EQ(test, kref_read(&obj->refcount), refs);
@@ -274,8 +290,7 @@ static void test_mmap_dma_buf(struct kunit *test)
 	check_mmap(test, &dma_obj->base, dma_buf->file, 0, 0, TEST_SIZE);
 	check_mmap(test, &dma_obj->base, dma_buf->file, 0, PAGE_SIZE, 2 * PAGE_SIZE);
 	check_mmap(test, &importer->base, dma_buf->file, 0, PAGE_SIZE, 2 * PAGE_SIZE);
-	KUNIT_EXPECT_EQ(test, (long)mmap_file(test, dma_buf->file, 0, TEST_SIZE, MAP_PRIVATE),
-			-EINVAL);
+	check_mmap_private(test, &dma_obj->base, dma_buf->file, 0);
 	KUNIT_EXPECT_EQ(test, kref_read(&dma_obj->base.refcount), refs);
 	dma_buf_put(dma_buf);
 	put_now(test, importer);
