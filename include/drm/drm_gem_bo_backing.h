@@ -351,6 +351,8 @@ int drm_gem_bo_backing_sync_for_cpu(struct drm_gem_bo_backing *backing,
 int drm_gem_bo_backing_sync_for_device(struct drm_gem_bo_backing *backing,
 				       u64 offset, u64 size,
 				       enum dma_data_direction dir);
+int drm_gem_bo_backing_wait(struct drm_gem_bo_backing *backing,
+			    enum dma_data_direction dir);
 int drm_gem_bo_backing_begin_cpu_access(struct drm_gem_bo_backing *backing,
 					enum dma_data_direction dir);
 int drm_gem_bo_backing_end_cpu_access(struct drm_gem_bo_backing *backing,

@@ -1564,14 +1564,42 @@ static int backing_cpu_access(struct drm_gem_bo_backing *backing,
 }
 
 /**
+ * drm_gem_bo_backing_wait - wait until devices are done with an object
+ * @backing: the backing of an exported object
+ * @dir: direction of the CPU access to come
+ *
+ * Waits for the fences of an object as dma_buf_begin_cpu_access() does: of writes
+ * only, if the CPU is going to read, or else of all. That function waits after it
+ * has called &dma_buf_ops.begin_cpu_access, too late where caches are
+ * invalidated or bounce buffers copied: the callback has to wait before it calls
+ * drm_gem_bo_backing_begin_cpu_access(). Not with the reservation lock held,
+ * which would keep others from submitting work.
+ *
+ * Returns:
+ * 0, or -ERESTARTSYS if interrupted by a signal.
+ */
+int drm_gem_bo_backing_wait(struct drm_gem_bo_backing *backing,
+			    enum dma_data_direction dir)
+{
+	long ret;
+
+	ret = dma_resv_wait_timeout(backing->obj->resv,
+				    dma_resv_usage_rw(dir != DMA_FROM_DEVICE),
+				    true, MAX_SCHEDULE_TIMEOUT);
+
+	return ret < 0 ? ret : 0;
+}
+EXPORT_SYMBOL_GPL(drm_gem_bo_backing_wait);
+
+/**
  * drm_gem_bo_backing_begin_cpu_access - hand an object over from all devices
  * @backing: the backing of an exported object
  * @dir: direction of the transfers that were made
  *
- * For &dma_buf_ops.begin_cpu_access: syncs the owner's mapping and that of
- * every importer. Of coherent memory only importers that do not snoop need that,
- * of write-combined pages only bounce buffers, of resources none; success all the same, as user space asks whatever it was
- * given.
+ * For &dma_buf_ops.begin_cpu_access, after drm_gem_bo_backing_wait(): syncs the
+ * owner's mapping and that of every importer. Of coherent memory only importers
+ * that do not snoop need that, of write-combined pages only bounce buffers, of
+ * resources none; success all the same, as user space asks whatever it was given.
  *
  * Returns:
  * 0, -EINVAL if the direction is none, -EOPNOTSUPP if the object is imported.

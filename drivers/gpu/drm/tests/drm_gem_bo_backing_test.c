@@ -4,6 +4,7 @@
  */
 
 #include <linux/dma-buf.h>
+#include <linux/dma-fence.h>
 #include <linux/dma-map-ops.h>
 #include <linux/dma-mapping.h>
 #include <linux/dma-resv.h>
@@ -13,6 +14,7 @@
 #include <linux/scatterlist.h>
 #include <linux/shmem_fs.h>
 #include <linux/sizes.h>
+#include <linux/workqueue.h>
 
 #include <kunit/device.h>
 #include <kunit/test.h>
@@ -1312,6 +1314,78 @@ static void test_export_table(struct kunit *test)
 	dma_buf_put(dma_buf);
 }
 
+static const char *test_fence_name(struct dma_fence *fence)
+{
+	return "test";
+}
+
+static const struct dma_fence_ops test_fence_ops = {
+	.get_driver_name = test_fence_name,
+	.get_timeline_name = test_fence_name,
+};
+
+struct test_fence {
+	struct dma_fence base;
+	struct delayed_work signal;
+};
+
+static void test_fence_signal(struct work_struct *work)
+{
+	struct test_fence *fence = container_of(work, struct test_fence, signal.work);
+
+	dma_fence_signal(&fence->base);
+}
+
+static const struct wait_case {
+	const char *name;
+	enum dma_resv_usage usage;
+	enum dma_data_direction dir;
+	bool waits;
+} wait_cases[] = {
+	{ "device writes, CPU reads", DMA_RESV_USAGE_WRITE, DMA_FROM_DEVICE, true },
+	{ "device writes, CPU writes", DMA_RESV_USAGE_WRITE, DMA_TO_DEVICE, true },
+	{ "device reads, CPU reads", DMA_RESV_USAGE_READ, DMA_FROM_DEVICE, false },
+	{ "device reads, CPU writes", DMA_RESV_USAGE_READ, DMA_TO_DEVICE, true },
+	{ "device reads, CPU does both", DMA_RESV_USAGE_READ, DMA_BIDIRECTIONAL, true },
+};
+
+KUNIT_ARRAY_PARAM_DESC(wait, wait_cases, name);
+
+/*
+ * Calls the exporter's op and not dma_buf_begin_cpu_access(), which waits as well,
+ * but when the op has synced what the device was still writing.
+ */
+static void test_wait_before_sync(struct kunit *test)
+{
+	const struct wait_case *c = test->param_value;
+	struct test_ctx *ctx = test->priv;
+	struct test_fence *fence;
+	struct dma_buf *dma_buf;
+	struct test_bo *bo;
+
+	fence = kzalloc_obj(*fence);
+	KUNIT_ASSERT_NOT_NULL(test, fence);
+	INIT_DELAYED_WORK(&fence->signal, test_fence_signal);
+	dma_fence_init(&fence->base, &test_fence_ops, NULL, dma_fence_context_alloc(1), 1);
+
+	bo = test_bo_create(test, ctx->drm[0], DRM_GEM_BO_STREAMING, true, TEST_SIZE);
+	dma_buf = test_export(test, bo);
+	dma_resv_lock(dma_buf->resv, NULL);
+	KUNIT_EXPECT_EQ(test, dma_resv_reserve_fences(dma_buf->resv, 1), 0);
+	dma_resv_add_fence(dma_buf->resv, &fence->base, c->usage);
+	dma_resv_unlock(dma_buf->resv);
+
+	/* Without a wait there is time enough to return before. */
+	schedule_delayed_work(&fence->signal, c->waits ? HZ / 10 : 10 * HZ);
+	KUNIT_EXPECT_EQ(test, dma_buf->ops->begin_cpu_access(dma_buf, c->dir), 0);
+	KUNIT_EXPECT_EQ(test, dma_fence_is_signaled(&fence->base), c->waits);
+	flush_delayed_work(&fence->signal);
+
+	KUNIT_EXPECT_EQ(test, dma_buf->ops->end_cpu_access(dma_buf, c->dir), 0);
+	dma_buf_put(dma_buf);
+	dma_fence_put(&fence->base);
+}
+
 static void test_get_sg_table(struct kunit *test)
 {
 	struct drm_gem_bo_backing *b = &shmem_bo(test)->backing;
@@ -1436,6 +1510,7 @@ static struct kunit_case drm_gem_bo_backing_test_cases[] = {
 	KUNIT_CASE(test_import_self),
 	KUNIT_CASE_PARAM(test_import_table, foreign_gen_params),
 	KUNIT_CASE(test_export_table),
+	KUNIT_CASE_PARAM(test_wait_before_sync, wait_gen_params),
 	KUNIT_CASE(test_get_sg_table),
 	KUNIT_CASE(test_example),
 	{}
