@@ -10,5 +10,5 @@ set -euo pipefail
 BASE=1 "$TOP/scripts/source.sh"
 lane check-all
 failed=0
-for arch in x86_64 arm64 arm; do "$TOP/scripts/compile.sh" "$arch" all || failed=1; done
+for arch in x86_64 arm64 arm; do "$TOP/scripts/compile-check.sh" "$arch" all || failed=1; done
 exit $failed

@@ -294,7 +294,7 @@ scope_of() {
 
 compile_for() {
 	scope_of "$1" >"$WORK/$1.scope"
-	"$TOP/scripts/compile.sh" "$1" || LANE_FAILED=$((LANE_FAILED + 1))
+	"$TOP/scripts/compile-check.sh" "$1" || LANE_FAILED=$((LANE_FAILED + 1))
 }
 
 check_compile() {

@@ -113,6 +113,14 @@ kconfig() {
 	printf '%s\n' "$key" >"$dir/.fragments"
 }
 
+# compile_config DIR ARCH: the configuration of what is compiled to see its warnings.
+compile_config() {
+	case $2 in
+	um) kconfig "$1" um defconfig "$TOP/configs/um.config" ;;
+	*) kconfig "$1" "$2" allmodconfig "$TOP/configs/check.config" ;;
+	esac
+}
+
 # kconfig_granted CONFIG FRAGMENT...: a later fragment overrides an earlier one.
 kconfig_granted() {
 	local config=$1 missing
