@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0
 # make check: what can be said about the series without running it. One PASS, FAIL or SKIP line a
-# check; "scripts/check.sh NAME..." runs just these (scripts/check.sh list).
+# check; "scripts/check.sh NAME..." runs just these (scripts/check.sh list), and
+# "scripts/check.sh checkpatch HEAD~3..HEAD" looks at these commits of build/linux.
 set -euo pipefail
 # shellcheck source=scripts/lib.sh
 . "$(dirname "$0")/lib.sh"
@@ -169,18 +170,22 @@ check_maintainers() {
 	verdict maintainers "$WORK/maintainers"
 }
 
+# check_checkpatch [RANGE]: of all commits, or of these (a single one: of just that).
 check_checkpatch() {
-	local c
+	local range=${1:-base..HEAD} commits c
 	empty checkpatch && return
 	need perl python3-ply python3-git
-	: >"$WORK/checkpatch"
-	for c in $(g rev-list --reverse base..HEAD); do
+	case $range in *..*) ;; *) range=$range^! ;; esac
+	commits=$(g rev-list --reverse "$range" ^base 2>/dev/null) || die "build/linux has no commits $1"
+	[ -n "$commits" ] || die "build/linux has no commit in $1 above its tag base"
+	for c in $commits; do
 		# FILE_PATH_CHANGES only asks whether MAINTAINERS knows new files: check_maintainers.
 		g format-patch -1 --stdout "$c" |
 			(cd "$LINUX" && PATH=/usr/bin:$PATH perl scripts/checkpatch.pl --strict --terse --no-summary \
 				--ignore MISSING_SIGN_OFF,FILE_PATH_CHANGES -) |
-			sed "s|^-:|$(g log -1 --format=%f "$c"):|" >>"$WORK/checkpatch" || true
-	done
+			sed "s|^-:|$(g log -1 --format=%f "$c"):|" || true
+	done >"$WORK/checkpatch"
+	if [ $# -gt 0 ]; then cat "$WORK/checkpatch"; fi
 	verdict checkpatch "$WORK/checkpatch"
 }
 
@@ -475,12 +480,27 @@ if [ "${1:-}" = list ]; then
 	echo "$CHECKS"
 	exit 0
 fi
+[ $# -gt 0 ] || read -ra all <<<"$CHECKS"
+set -- "${@:-${all[@]}}"
+known() { [[ " $CHECKS " == *" $1 "* ]]; }
+for check; do
+	known "$check" || [ "${before:-}" = checkpatch ] || die "there is no check $check, but: $CHECKS"
+	before=$check
+done
 lane check
 "$TOP/scripts/source.sh"
 BASE=1 "$TOP/scripts/source.sh"
 if dirty "$LINUX"; then note "build/linux has uncommitted edits: the checks that go by commit do not see them"; fi
 mkdir -p "$WORK"
-[ $# -gt 0 ] || read -ra all <<<"$CHECKS"
-for check in "${@:-${all[@]}}"; do "check_$check"; done
+while [ $# -gt 0 ]; do
+	check=$1
+	shift
+	if [ "$check" = checkpatch ] && [ $# -gt 0 ] && ! known "$1"; then
+		check_checkpatch "$1"
+		shift
+	else
+		"check_$check"
+	fi
+done
 stage "check: $LANE_FAILED failed"
 lane_end
