@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0
 # Shared by every script here; sourced, never run:  . "$(dirname "$0")/lib.sh"
 #
-# Sets TOP, BUILD, OUT, CACHE, JOBS, the pins of pins.mk and ccache's settings.
+# Sets TOP, BUILD, OUT, CACHE, JOBS, VERB, the pins of pins.mk and ccache's settings.
 
 shopt -s inherit_errexit
 
@@ -12,7 +12,9 @@ OUT=$TOP/out
 CACHE=${XDG_CACHE_HOME:-$HOME/.cache}/drm-gem-bo-backing
 JOBS=${JOBS:-$(nproc)}
 STAGE_T0=${STAGE_T0:-$(date +%s)}
-export TOP BUILD OUT CACHE JOBS STAGE_T0
+# VERB: the script that a person started, not those that it starts.
+VERB=${VERB:-$(basename "$0" .sh)}
+export TOP BUILD OUT CACHE JOBS STAGE_T0 VERB
 
 # Kernels are built in a directory beside their tree and name it as ../linux (kbuild in
 # tree.sh), so that another clone, and the unpatched tree beside the patched one, find the

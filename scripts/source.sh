@@ -152,7 +152,10 @@ base_tree() {
 	local LINUX=$BASE_LINUX key tip p
 	key=$(base_key)
 	if [ "$(cat "$LINUX/.git/base-key" 2>/dev/null)" = "$key" ]; then
-		dirty "$LINUX" || return 0
+		if ! dirty "$LINUX"; then
+			say "build/base/linux: up to date ($(base_patches | wc -l) patches)"
+			return
+		fi
 		die "build/base/linux has edits; it is the unpatched tree: git -C build/base/linux stash -u"
 	fi
 	stage "unpatched tree -> build/base/linux"
@@ -216,13 +219,35 @@ field() { printf '%s\n' "$info" | sed -n "s/^$1: //p"; }
 
 # series_key: changes when the base, a patch, a new file or this script does.
 series_key() {
-	local f
 	{
 		git --git-dir="$BASE_REPO" rev-parse base
 		cat "$TOP/scripts/source.sh"
-		series_patches | while read -r f; do basename "$f"; cat "$f"; done
-		overlay_files | while read -r f; do stat -c '%A %n' "$TOP/$f"; cat "$TOP/$f"; done
+		series_content
 	} | sha256sum | cut -d' ' -f1
+}
+
+# say LINE: for the person who asked for the tree itself, not for each script that needs one.
+say() { [ "$VERB" != source ] || stage "$1"; }
+
+# unchanged: patches/ is what build/linux was made from; what was done there since is kept, unless
+# FORCE.
+unchanged() {
+	if { [ -n "$FORCE" ] || [ "$VERB" = source ]; } && local_work; then
+		if [ -z "$FORCE" ]; then
+			say "build/linux: kept $(work_in_words) that patches/ lacks; patches/ has not changed"
+			return
+		fi
+		stage "build/linux: dropping $(work_in_words), HEAD was $(git -C "$LINUX" rev-parse --short HEAD)"
+		move_to "$(git -C "$LINUX" rev-parse series_tip)"
+	fi
+	say "build/linux: up to date ($(series_patches | wc -l) patches)"
+}
+
+# move_to COMMIT: branch, index and work tree; files that stay the same are left alone.
+move_to() {
+	git -C "$LINUX" checkout -q -f -B series "$(git -C "$LINUX" rev-parse HEAD)"
+	[ -z "$FORCE" ] || git -C "$LINUX" clean -qfd
+	git -C "$LINUX" reset -q --hard "$1"
 }
 
 # series_tree: build/linux brought to what patches/ and the new files say.
@@ -230,12 +255,16 @@ series_tree() {
 	local key tip p
 	key=$(series_key)
 	if [ -e "$LINUX/.git/series-key" ]; then
-		if [ -z "$RESEED" ] && [ "$(cat "$LINUX/.git/series-key")" = "$key" ]; then return 0; fi
+		if [ -z "$RESEED" ] && [ "$(cat "$LINUX/.git/series-key")" = "$key" ]; then
+			unchanged
+			return
+		fi
 		if [ -n "$RESEED" ]; then
 			# make refresh: patches/ has just been written from build/linux's commits.
 			:
-		elif local_work && [ -z "$FORCE" ]; then
-			die "build/linux has work that patches/ lacks: 'make refresh' keeps it, FORCE=1 drops it"
+		elif local_work; then
+			[ -n "$FORCE" ] || die "patches/ has changed, and build/linux has $(work_in_words) that it lacks: 'make refresh' keeps those, FORCE=1 drops them"
+			stage "build/linux: dropping $(work_in_words), HEAD was $(git -C "$LINUX" rev-parse --short HEAD)"
 		fi
 		git -C "$LINUX" fetch -q --no-tags -f "$BASE_REPO" base:refs/tags/base
 	else
@@ -251,9 +280,7 @@ series_tree() {
 	if [ -n "$RESEED" ] && [ "$(git -C "$LINUX" rev-parse 'HEAD^{tree}')" != "$(git -C "$LINUX" rev-parse "$tip^{tree}")" ]; then
 		die "patches/ on ${KERNEL:-the pinned kernel} does not give build/linux's tree; its commits are kept (was it made with another KERNEL=?)"
 	fi
-	git -C "$LINUX" checkout -q -f -B series "$(git -C "$LINUX" rev-parse HEAD)"
-	[ -z "$FORCE" ] || git -C "$LINUX" clean -qfd
-	git -C "$LINUX" reset -q --hard "$tip"
+	move_to "$tip"
 	git -C "$LINUX" update-ref refs/tags/series_tip "$tip"
 	printf '%s\n' "$key" >"$LINUX/.git/series-key"
 }

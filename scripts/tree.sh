@@ -137,6 +137,28 @@ kconfig_granted() {
 	[ -z "$missing" ] || die "Kconfig does not grant: $(printf '%s' "$missing" | tr '\n' ' ')(see $config)"
 }
 
+# series_content: changes when a patch or a new file does.
+series_content() {
+	(
+		cd "$PATCHES" 2>/dev/null && series_patches | sed 's|.*/||' | xargs -r -d '\n' sha256sum
+		cd "$TOP" && overlay_files | xargs -r -d '\n' stat -c '%A %n'
+		overlay_files | xargs -r -d '\n' sha256sum
+	)
+}
+
+# work_in_words: what local_work found.
+work_in_words() {
+	local commits edits
+	commits=$(git -C "$LINUX" rev-list --count series_tip..HEAD)
+	edits=$(git -C "$LINUX" status --porcelain | wc -l)
+	case $commits/$edits in
+	0/0) echo "a HEAD before the last patch" ;;
+	*/0) echo "$commits local commit(s)" ;;
+	0/*) echo "$edits uncommitted file(s)" ;;
+	*) echo "$commits local commit(s) and $edits uncommitted file(s)" ;;
+	esac
+}
+
 # local_work: is there anything in build/linux that this script did not put there?
 local_work() {
 	[ "$(git -C "$LINUX" rev-parse HEAD)" != "$(git -C "$LINUX" rev-parse -q --verify series_tip)" ] || dirty "$LINUX"
