@@ -29,6 +29,7 @@ help:
 	@echo 'make panfrost   stock and our IGT tests of panfrost on that model'
 	@echo 'make compile    one driver with W=1: DRIVER=drivers/gpu/drm/etnaviv ARCH=arm64 (or x86_64, arm, um)'
 	@echo 'make check      compile for three architectures, checkpatch, kernel-doc, sparse, each patch builds'
+	@echo '                (scripts/check.sh NAME... just these; checkpatch HEAD~3..HEAD just these commits)'
 	@echo 'make check-all  compile all of drivers/gpu/drm and drivers/accel (slow)'
 	@echo 'make matrix     which operation works on which kind of buffer, as KUnit found it'
 	@echo 'make census     who still carries pages and tables, before and after the series'

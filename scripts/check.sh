@@ -170,21 +170,37 @@ check_maintainers() {
 	verdict maintainers "$WORK/maintainers"
 }
 
+# FILE_PATH_CHANGES only asks whether MAINTAINERS knows new files: check_maintainers.
+CHECKPATCH="--strict --terse --no-summary --ignore MISSING_SIGN_OFF,FILE_PATH_CHANGES"
+
+# checkpatch_one TAG COMMIT: what checkpatch says of it. A patch of which it said nothing is not
+# looked at again: markers in the cache, by content, less what an earlier commit changes in it.
+checkpatch_one() {
+	local name mark rc=0
+	name=$(g log -1 --format=%f "$2")
+	g format-patch -1 --zero-commit --no-signature --stdout "$2" >"$WORK/checkpatch.patch"
+	mark=$CACHE/checkpatch/$1.$(sed -E '/^index [0-9a-f]+\.\.[0-9a-f]+( [0-7]{6})?$/d' "$WORK/checkpatch.patch" | sha256sum | cut -c1-32)
+	[ ! -e "$mark" ] || return 0
+	# shellcheck disable=SC2086 # a list of words
+	(cd "$LINUX" && PATH=/usr/bin:$PATH perl scripts/checkpatch.pl $CHECKPATCH - <"$WORK/checkpatch.patch") \
+		>"$WORK/checkpatch.one" 2>&1 || rc=$?
+	sed "s|^-:|$name:|" "$WORK/checkpatch.one"
+	if [ -s "$WORK/checkpatch.one" ]; then return; fi
+	if [ $rc = 0 ]; then touch "$mark"; else echo "$name: checkpatch.pl fails"; fi
+}
+
 # check_checkpatch [RANGE]: of all commits, or of these (a single one: of just that).
 check_checkpatch() {
-	local range=${1:-base..HEAD} commits c
+	local range=${1:-base..HEAD} commits c tag
 	empty checkpatch && return
 	need perl python3-ply python3-git
 	case $range in *..*) ;; *) range=$range^! ;; esac
 	commits=$(g rev-list --reverse "$range" ^base 2>/dev/null) || die "build/linux has no commits $1"
 	[ -n "$commits" ] || die "build/linux has no commit in $1 above its tag base"
-	for c in $commits; do
-		# FILE_PATH_CHANGES only asks whether MAINTAINERS knows new files: check_maintainers.
-		g format-patch -1 --stdout "$c" |
-			(cd "$LINUX" && PATH=/usr/bin:$PATH perl scripts/checkpatch.pl --strict --terse --no-summary \
-				--ignore MISSING_SIGN_OFF,FILE_PATH_CHANGES -) |
-			sed "s|^-:|$(g log -1 --format=%f "$c"):|" || true
-	done >"$WORK/checkpatch"
+	tag=$({ echo "$CHECKPATCH"; cd "$LINUX/scripts" && cat checkpatch.pl spelling.txt const_structs.checkpatch; } |
+		sha256sum | cut -c1-16)
+	mkdir -p "$CACHE/checkpatch"
+	for c in $commits; do checkpatch_one "$tag" "$c"; done >"$WORK/checkpatch"
 	if [ $# -gt 0 ]; then cat "$WORK/checkpatch"; fi
 	verdict checkpatch "$WORK/checkpatch"
 }
