@@ -1990,35 +1990,30 @@ static int table_init(struct sg_table *sgt, const struct drm_gem_bo_run *runs,
 }
 
 /*
- * The device side. Runs of one IOVA range are merged; where there is no IOMMU the
- * entries are those of the page side, dma_sync_sgtable_for_cpu() goes by them.
+ * The device side, a run of the peer for an entry of the page side. Those of
+ * one IOVA range are merged; where there is no IOMMU the entries have to match,
+ * dma_sync_sgtable_for_cpu() goes by them.
  */
 static void table_set_dma(struct sg_table *sgt, const struct drm_gem_bo_peer *peer,
 			  u32 max_pages)
 {
-	u64 max = (u64)max_pages << PAGE_SHIFT, done, len;
+	u64 max = (u64)max_pages << PAGE_SHIFT;
 	struct scatterlist *sg = NULL;
 	u32 i;
 
 	sgt->nents = 0;
 	for (i = 0; i < peer->num_runs; i++) {
 		const struct drm_gem_bo_run *run = &peer->runs[i];
-		bool merge = sg && run->linked &&
-			     run->dma_addr == sg_dma_address(sg) + sg_dma_len(sg);
 
-		for (done = 0; done < run_size(run); done += len, merge = false) {
-			len = run_size(run) - done;
-			if (merge && sg_dma_len(sg) < max) {
-				len = min(len, max - sg_dma_len(sg));
-				sg_dma_len(sg) += len;
-				continue;
-			}
-			len = min(len, max);
-			sg = sg ? sg_next(sg) : sgt->sgl;
-			sg_dma_address(sg) = run->dma_addr + done;
-			sg_dma_len(sg) = len;
-			sgt->nents++;
+		if (sg && run->linked && sg_dma_len(sg) + run_size(run) <= max &&
+		    run->dma_addr == sg_dma_address(sg) + sg_dma_len(sg)) {
+			sg_dma_len(sg) += run_size(run);
+			continue;
 		}
+		sg = sg ? sg_next(sg) : sgt->sgl;
+		sg_dma_address(sg) = run->dma_addr;
+		sg_dma_len(sg) = run_size(run);
+		sgt->nents++;
 	}
 }
 
@@ -2092,9 +2087,7 @@ struct sg_table *drm_gem_bo_backing_map_attachment(struct drm_gem_bo_backing *ba
 	if (!table)
 		return ERR_PTR(-ENOMEM);
 
-	/* The entries are for who reads them; they do not limit what is mapped at once. */
-	table->peer = backing_map_peer(backing, attach->dev, dir,
-				       device_max_pages(attach->dev));
+	table->peer = backing_map_peer(backing, attach->dev, dir, max_pages);
 	if (IS_ERR(table->peer)) {
 		ret = PTR_ERR(table->peer);
 		goto err_free;
