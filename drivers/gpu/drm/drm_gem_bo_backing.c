@@ -657,10 +657,13 @@ static int runs_link(const struct drm_gem_bo_dma *dma, struct drm_gem_bo_run *ru
 	return 0;
 }
 
-static void runs_unmap(const struct drm_gem_bo_dma *dma, struct drm_gem_bo_run *run, u32 num)
+void drm_gem_bo_runs_unmap(const struct drm_gem_bo_dma *dma, struct drm_gem_bo_run *run, u32 num)
 {
-	/* Without an IOMMU, bounce buffers and caches there is nothing to be undone. */
-	bool need = dma_need_unmap(dma->dev);
+	/*
+	 * Without an IOMMU, bounce buffers and caches there is nothing to be undone,
+	 * nor for an importer without a mask, for whom only the exporter maps.
+	 */
+	bool need = dma->dev->dma_mask && dma_need_unmap(dma->dev);
 
 	for (; num--; run++) {
 		if (need && run->mapped && !run->linked)
@@ -670,11 +673,6 @@ static void runs_unmap(const struct drm_gem_bo_dma *dma, struct drm_gem_bo_run *
 		run->linked = 0;
 		run->fresh = 0;
 	}
-}
-
-void drm_gem_bo_run_unmap(const struct drm_gem_bo_dma *dma, struct drm_gem_bo_run *run)
-{
-	runs_unmap(dma, run, 1);
 }
 
 static void bridge_range_destroy(const struct drm_gem_bo_dma *dma, struct iova_range *range);
@@ -721,7 +719,7 @@ static int runs_map(const struct drm_gem_bo_dma *dma, struct drm_gem_bo_run *run
 	return 0;
 
 err_unmap:
-	runs_unmap(dma, run, i);
+	drm_gem_bo_runs_unmap(dma, run, i);
 	return -EIO;
 }
 
@@ -735,7 +733,7 @@ static u32 runs_map_end(const struct drm_gem_bo_dma *dma, struct list_head *iova
 		if (!run->fresh)
 			continue;
 		if (undo)
-			drm_gem_bo_run_unmap(dma, run);
+			drm_gem_bo_runs_unmap(dma, run, 1);
 		else
 			num_pages += run->num_pages;
 		run->fresh = 0;
@@ -856,7 +854,7 @@ void drm_gem_bo_backing_unmap(struct drm_gem_bo_backing *backing)
 	if (drm_gem_bo_kind_is_allocated(backing->kind))
 		return;
 
-	runs_unmap(&backing->dma, backing->runs, backing->num_runs);
+	drm_gem_bo_runs_unmap(&backing->dma, backing->runs, backing->num_runs);
 	iovas_destroy(&backing->dma, &backing->dma.iovas);
 	backing->num_mapped = 0;
 }
@@ -1018,7 +1016,7 @@ static void peer_unmap_table(struct drm_gem_bo_peer *peer);
 static void peer_unmap(struct drm_gem_bo_peer *peer)
 {
 	list_del(&peer->node);
-	runs_unmap(&peer->dma, peer->runs, peer->num_runs);
+	drm_gem_bo_runs_unmap(&peer->dma, peer->runs, peer->num_runs);
 	iovas_destroy(&peer->dma, &peer->dma.iovas);
 	if (peer->remap)
 		drm_gem_bo_alloc_unmap_peer(peer);
@@ -1735,9 +1733,9 @@ static pgprot_t backing_page_prot(const struct drm_gem_bo_backing *backing,
  * is nothing to be undone after an error.
  *
  * Returns:
- * 0, -EINVAL if pages or a resource are mapped private, -ENXIO if the memory to be mapped here
- * is not there or smaller than the mapping or if an imported object has no
- * exporter, or what the DMA API or the exporter says.
+ * 0, -EINVAL if pages or a resource are mapped private, -ENXIO if the memory to
+ * be mapped here is not there or smaller than the mapping or if an imported object
+ * has no exporter, or what the DMA API or the exporter says.
  */
 int drm_gem_bo_backing_mmap(struct drm_gem_bo_backing *backing,
 			    struct vm_area_struct *vma)
@@ -2530,9 +2528,10 @@ static struct drm_gem_object *next_object(struct drm_device *dev, u64 *start)
  * @data: unused
  *
  * A line an object that can be mapped, sizes in bytes: start of the mmap offset in
- * pages, as in the framebuffer file, kind, size, size resident, number of runs, size of the
- * largest one, size of the list, number of devices that have it mapped. An
- * object whose reservation lock is taken is busy and shows no more than that.
+ * pages, as in the framebuffer file, kind, size, size resident, number of runs,
+ * size of the largest one, size of the list, number of devices that have it
+ * mapped. An object whose reservation lock is taken is busy and shows no more than
+ * that.
  *
  * Returns:
  * 0

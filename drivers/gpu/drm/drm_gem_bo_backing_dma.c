@@ -567,8 +567,7 @@ int drm_gem_bo_resource_map_runs(const struct drm_gem_bo_backing *backing,
 	return 0;
 
 err_unmap:
-	while (i--)
-		drm_gem_bo_run_unmap(dma, &run[i]);
+	drm_gem_bo_runs_unmap(dma, run, i);
 	return ret;
 }
 

@@ -69,7 +69,7 @@ static inline bool drm_gem_bo_kind_has_alloc(enum drm_gem_bo_kind kind)
 }
 
 /* drm_gem_bo_backing.c */
-void drm_gem_bo_run_unmap(const struct drm_gem_bo_dma *dma, struct drm_gem_bo_run *run);
+void drm_gem_bo_runs_unmap(const struct drm_gem_bo_dma *dma, struct drm_gem_bo_run *run, u32 num);
 struct drm_gem_bo_peer *drm_gem_bo_peer_alloc(struct device *dev,
 					      enum dma_data_direction dir, u32 num_runs);
 
