@@ -253,21 +253,17 @@ users_of() {
 	grep '\.c$' "$WORK/own" || true
 }
 
-# scope: the .c files of every driver that the series touches, every other .c file that it
-# touches, and every .c file that uses a header below include/ that it changes.
+# scope: every .c file that the series touches or that includes a header that it changes, also by
+# another header.
 scope() {
-	local dirs
-	dirs=$(touched AM '*.c' '*.h' '*Makefile' '*Kconfig' | sed -nE 's|^((drivers/gpu/drm\|drivers/accel)/[^/]+/).*|\1|p' | sort -u)
 	{
-		# shellcheck disable=SC2086 # a list of words
-		[ -z "$dirs" ] || g ls-files -- $dirs | grep '\.c$'
 		touched AM '*.c'
 		touched AM 'include/*.h' | grep -vxF "${WIDE// /$'\n'}" | includers | sed -n 's|^include/||p' >"$WORK/headers"
 		if [ -s "$WORK/headers" ]; then
 			sed 's|.*|#include <&>|' "$WORK/headers" | g grep -lF -f - -- '*.c' '*.h' ':!include' ':!tools' >"$WORK/users" || true
 			grep '\.c$' "$WORK/users" || true
-			grep '\.h$' "$WORK/users" | while read -r h; do users_of "$h"; done
 		fi
+		{ touched AM '*.h' ':!include'; grep '\.h$' "$WORK/users" || true; } | while read -r h; do users_of "$h"; done
 	} | sort -u | grep -vE '^(tools|scripts|Documentation)/' || true
 }
 
@@ -424,13 +420,15 @@ patch_config() {
 		printf '%s\n' "$key" >"$dir/.fragments"
 }
 
-# patch_build ARCH LAST START FRAGMENT...
+# patch_build ARCH LAST START FRAGMENT... With the flags of compile-check.sh, so that ccache has what it
+# compiled.
 patch_build() {
-	local arch=$1 dir=$BUILD/bisect/$1 targets
+	local arch=$1 dir=$BUILD/bisect/$1 targets warn=W=1
+	[ "$arch" != um ] || warn=W=
 	mapfile -t targets < <(made_of_patch "$arch" "$2")
 	[ ${#targets[@]} -gt 0 ] || return 0
 	shift 2
-	patch_config "$dir" "$arch" "$@" && kbuild "$dir" "$arch" "${targets[@]}"
+	patch_config "$dir" "$arch" "$@" && kbuild "$dir" "$arch" "$warn" "${targets[@]}"
 }
 
 # commits_for ARCH: all; for arm and x86_64, of which there is just what the others do not have, those
@@ -446,32 +444,58 @@ commits_for() {
 	g rev-list --reverse base..HEAD -- "${files[@]}"
 }
 
+# How many patches that have not compiled before are compiled now; EACH=all: every one. All of them
+# take an hour and more, which grows with the series: make check-all, before it is sent.
+EACH=${EACH-3}
+
+# sample ARCH: of the commits that it reads those to compile now, in their order. The last one and
+# some others, which change with the series, so that all come up in time.
+sample() {
+	local commits seed
+	mapfile -t commits
+	if [ "$EACH" = all ] || [ "${#commits[@]}" -le "$EACH" ]; then
+		printf '%s\n' "${commits[@]}"
+		return
+	fi
+	seed=$BUILD/bisect/$1/seed
+	yes "$(g rev-parse 'HEAD^{tree}')$1" 2>/dev/null | head -c 65536 >"$seed" || true
+	{
+		printf '%s\n' "${commits[@]}" | sed '$d' | shuf -n $((EACH - 1)) --random-source="$seed"
+		printf '%s\n' "${commits[-1]}"
+	} | grep -xF -f - <(printf '%s\n' "${commits[@]}")
+}
+
+# mark_of TAG COMMIT: the file that says that its tree compiled.
+mark_of() { printf '%s/bisect/%s.%s\n' "$CACHE" "$1" "$(g rev-parse "$2^{tree}")"; }
+
 # each_patch NAME ARCH PREFIX START FRAGMENT...: each commit compiles. One that did once with this
 # compiler (the PREFIX's) and configuration is not compiled again: markers in the cache, by content.
 each_patch() {
-	local name=$1 arch=$2 prefix=$3 dir=$BUILD/bisect/$2 tag c mark n=0 total ready=
+	local name=$1 arch=$2 prefix=$3 dir=$BUILD/bisect/$2 tag c n=0 todo all new left ready=
 	shift 3
 	empty "$name" && return
 	kernel_packages
 	cross_packages "$arch"
 	tag=$({ cat "${@:2}" "$TOP/scripts/tree.sh"; [ "$arch" = um ] || cat "$WORK/each-$arch"; "${prefix}gcc" -v 2>&1; } |
 		sha256sum | cut -c1-16)
-	total=$(commits_for "$arch" | wc -l)
 	mkdir -p "$CACHE/bisect" "$dir"
-	for c in $(commits_for "$arch"); do
+	mapfile -t all < <(commits_for "$arch")
+	mapfile -t new < <(for c in "${all[@]}"; do [ -e "$(mark_of "$tag" "$c")" ] || echo "$c"; done)
+	mapfile -t todo < <([ ${#new[@]} = 0 ] || printf '%s\n' "${new[@]}" | sample "$arch")
+	for c in "${todo[@]}"; do
 		n=$((n + 1))
-		mark=$CACHE/bisect/$tag.$(g rev-parse "$c^{tree}")
-		[ ! -e "$mark" ] || continue
-		stage "$arch, patch $n of $total: $(g log -1 --format=%s "$c")"
+		stage "$arch, $n of ${#todo[@]} patches: $(g log -1 --format=%s "$c")"
 		if [ -z "$ready" ]; then scratch "$c"; else git -C "$SCRATCH" checkout -q -f --detach "$c"; fi
 		ready=1
-		if ! patch_build "$arch" "$([ $n != "$total" ] || echo last)" "$@" >"$dir/build.log" 2>&1; then
+		if ! patch_build "$arch" "$([ "$c" != "${all[-1]}" ] || echo last)" "$@" >"$dir/build.log" 2>&1; then
 			result FAIL "$name" "$(g log -1 --format='%h %s' "$c"): $(why "$dir/build.log") (log: ${dir#"$TOP"/}/build.log)"
 			return
 		fi
-		touch "$mark"
+		touch "$(mark_of "$tag" "$c")"
 	done
-	result PASS "$name" "$total patches"
+	left=$((${#new[@]} - n))
+	result PASS "$name" "of ${#all[@]} patches $n now, $((${#all[@]} - ${#new[@]})) before"
+	[ $left = 0 ] || result SKIP "$name-left" "$left patches not compiled on this machine yet; make check-all does"
 }
 
 check_bisect() {
