@@ -231,7 +231,7 @@ static struct fill_bo *fill_bo_create(const struct layout *layout)
 		return ERR_PTR(ret);
 	}
 
-	ret = drm_gem_bo_backing_init(&bo->backing, &bo->base, DRM_GEM_BO_STREAMING);
+	ret = drm_gem_bo_backing_init(&bo->backing, &bo->base, DMA_RUNS_STREAMING);
 	if (!ret && !layout->shmem)
 		ret = chunks_alloc(bo);
 	if (ret) {
@@ -332,8 +332,8 @@ static int list_get_pages(struct fill_bo *bo)
 		return drm_gem_bo_backing_populate(&bo->backing, 0, BO_PAGES);
 
 	for (i = 0; i < bo->num_chunks; i++) {
-		ret = drm_gem_bo_backing_add_pages(&bo->backing, i * num_pages,
-						   bo->chunks[i], num_pages);
+		ret = dma_runs_add(&bo->backing.runs, i * num_pages,
+				   page_to_phys(bo->chunks[i]), num_pages);
 		if (ret)
 			return ret;
 	}
@@ -439,14 +439,14 @@ static int sg_fill(struct fill_bo *bo)
 
 static int list_fill(struct fill_bo *bo)
 {
-	struct drm_gem_bo_cursor cur;
+	struct dma_cursor cur;
 	u64 iova = BO_IOVA;
 	int ret;
 
 	ret = drm_gem_bo_dma_begin(&cur, &bo->backing, 0, BO_SIZE);
 	if (ret)
 		return ret;
-	while (drm_gem_bo_dma_next(&cur)) {
+	while (dma_cursor_next(&cur)) {
 		ret = table_map(&iova, cur.dma_addr, cur.size);
 		if (ret)
 			return ret;
@@ -473,14 +473,14 @@ static int sg_walk(struct fill_bo *bo)
 
 static int list_walk(struct fill_bo *bo)
 {
-	struct drm_gem_bo_cursor cur;
+	struct dma_cursor cur;
 	size_t size = 0;
 	int ret;
 
 	ret = drm_gem_bo_dma_begin(&cur, &bo->backing, 0, BO_SIZE);
 	if (ret)
 		return ret;
-	while (drm_gem_bo_dma_next(&cur)) {
+	while (dma_cursor_next(&cur)) {
 		u64 addr = cur.dma_addr;
 
 		OPTIMIZER_HIDE_VAR(addr);

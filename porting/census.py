@@ -26,7 +26,7 @@ COLUMNS = {
              r"|->sgt\b|\bsg_(alloc|free)_table|\bdrm_prime_(pages_to_sg|get_contiguous_size)\b",
     "map_sg": r"\bdma_(map|unmap|sync)_sg",
     "get_sgt": r"\bdma_get_sgtable|\.get_sgtable\b|\bdma_(direct|common)_get_sgtable\b",
-    "list": r"\bdrm_gem_bo_|\bdrm_gem_dma_(addr|vaddr)\b|\bdma_(alloc_remap|alloc_pages_remap"
+    "list": r"\bdrm_gem_bo_|\bdrm_gem_dma_(addr|vaddr)\b|\bdma_runs_|\bdma_cursor_|\bdma_(alloc_remap"
             r"|free_remap)\b|\bdrm_gem_shmem_map_dma",
 }
 WORDS = {name: re.compile(expression) for name, expression in COLUMNS.items()}

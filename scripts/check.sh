@@ -74,6 +74,14 @@ shmem_users() {
 	echo include/drm/drm_gem_shmem_helper.h
 }
 
+# floors: a lower floor includes nothing of a higher one.
+floors() {
+	g grep -nE '#include.*(drm/|dma-buf|dma-resv)' HEAD -- kernel/dma/runs.c kernel/dma/runs_map.c \
+		kernel/dma/alloc_remap.c include/linux/dma-runs.h || true
+	g grep -nE '#include.*drm/' HEAD -- 'drivers/dma-buf/dma-buf-bridge.[ch]' drivers/dma-buf/dma-buf.c \
+		include/linux/dma-buf.h || true
+}
+
 check_bars() {
 	local users helper=drivers/gpu/drm/drm_gem_bo_backing.c
 	if g grep -qE 'struct page \*\*pages;' HEAD -- include/drm/drm_gem_shmem_helper.h; then
@@ -87,12 +95,10 @@ check_bars() {
 		result SKIP sg-table-bridge "no $helper yet"
 		return
 	fi
-	awk -v f="$helper" '
-		/\/\* --- sg_table bridge --- \*\// { bridge = 1; begun++ }
-		/\/\* --- end of sg_table bridge --- \*\// { bridge = 0; ended++ }
-		!bridge && /sg_table|sgtable|scatterlist/ && !/^#include/ && !/end of sg_table bridge/ { print f ":" FNR ": " $0 }
-		END { if (begun != 1 || ended != 1) print f ": needs one marked sg_table bridge section" }' \
-		"$LINUX/$helper" >"$WORK/bridge"
+	# Scatterlists are the bridge's alone, but for what dma_map_ops can do by them only.
+	g grep -nE 'sg_table|sgtable|scatterlist' HEAD -- "${helper%.c}*.c" include/drm/drm_gem_bo_backing.h \
+		kernel/dma/runs.c kernel/dma/alloc_remap.c include/linux/dma-runs.h >"$WORK/bridge" || true
+	floors >>"$WORK/bridge"
 	verdict sg-table-bridge "$WORK/bridge"
 }
 
@@ -269,7 +275,7 @@ scope() {
 
 # Headers that half of the kernel includes: what the series adds there no other user sees, and what
 # it removes has no user, which check_bars looks at. make check-all compiles all of DRM, in an hour.
-WIDE='include/drm/drm_gem.h include/linux/dma-mapping.h include/linux/dma-map-ops.h'
+WIDE='include/drm/drm_gem.h include/linux/dma-buf.h include/linux/dma-mapping.h include/linux/dma-map-ops.h'
 
 wide() {
 	local h

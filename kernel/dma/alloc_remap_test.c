@@ -12,9 +12,10 @@
 #include <kunit/test.h>
 #include <linux/device/bus.h>
 #include <linux/device/driver.h>
-#include <linux/dma-buf-mapping.h>
+#include <linux/dma-buf.h>
 #include <linux/dma-direct.h>
 #include <linux/dma-map-ops.h>
+#include <linux/dma-runs.h>
 #include <linux/iommu.h>
 #include <linux/iommu-dma.h>
 #include <linux/memblock.h>
@@ -89,55 +90,137 @@ static void remap_test_exit(struct kunit *test)
 		dma_free_coherent(t->owner, TEST_SIZE, t->cpu_addr, t->dma_addr);
 }
 
-static struct dma_remap *remap(struct remap_test *t, struct device *dev)
+static struct dma_runs *remap_dir(struct remap_test *t, struct device *dev,
+				  enum dma_data_direction dir)
 {
-	return dma_alloc_remap(t->owner, t->cpu_addr, t->dma_addr, TEST_SIZE, 0, dev);
+	return dma_alloc_remap(t->owner, t->cpu_addr, t->dma_addr, TEST_SIZE, 0, dev, dir);
 }
 
-/* Whether it is refused like this.  Nothing stays behind if it is not. */
-static void expect_refused(struct kunit *test, struct device *dev, int err)
+static struct dma_runs *remap(struct remap_test *t, struct device *dev)
 {
-	struct dma_remap *r = remap(test->priv, dev);
+	return remap_dir(t, dev, DMA_BIDIRECTIONAL);
+}
 
+/* The same for pages that were allocated for @owner, and have to be synced. */
+static struct dma_runs *remap_pages(struct device *owner, dma_addr_t dma_addr,
+				    const phys_addr_t *phys, struct device *dev,
+				    enum dma_data_direction dir)
+{
+	struct dma_runs list, *r;
+	int i, ret = 0;
+
+	dma_runs_init(&list, owner, DMA_RUNS_NONCOHERENT, TEST_PAGES);
+	for (i = 0; !ret && i < TEST_PAGES; i++)
+		ret = dma_runs_add_mapped(&list, i, phys[i], dma_addr + i * PAGE_SIZE, 1);
+	r = ret ? ERR_PTR(ret) : dma_runs_map_for(&list, dev, dir, 0);
+	dma_runs_clear(&list);
+	return r;
+}
+
+static void fill_contiguous(phys_addr_t *pages, phys_addr_t phys)
+{
+	int i;
+
+	for (i = 0; i < TEST_PAGES; i++)
+		pages[i] = phys + i * PAGE_SIZE;
+}
+
+static dma_addr_t remap_addr(const struct dma_runs *r, size_t offset)
+{
+	dma_addr_t addr;
+
+	dma_runs_contiguous(r, offset, &addr);
+	return addr;
+}
+
+/* What is contiguous from @offset on, and where that is. */
+static void expect_piece(struct kunit *test, const struct dma_runs *r, size_t offset,
+			 dma_addr_t addr, size_t size)
+{
+	dma_addr_t found;
+
+	KUNIT_EXPECT_EQ(test, dma_runs_contiguous(r, offset, &found), size);
+	KUNIT_EXPECT_EQ(test, found, addr);
+}
+
+/* Nothing stays behind if it is not refused, though it should. */
+static void expect_error(struct kunit *test, struct dma_runs *r, int err)
+{
 	KUNIT_EXPECT_EQ(test, PTR_ERR_OR_ZERO(r), err);
 	if (!IS_ERR(r))
-		dma_free_remap(dev, r, TEST_SIZE);
+		dma_runs_free(r);
+}
+
+static void expect_refused(struct kunit *test, struct device *dev, int err)
+{
+	expect_error(test, remap(test->priv, dev), err);
 }
 
 static void test_same_device(struct kunit *test)
 {
 	struct remap_test *t = test->priv;
-	struct dma_remap *r = remap(t, t->owner);
+	struct dma_runs *r = remap(t, t->owner);
 
 	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, r);
-	KUNIT_EXPECT_EQ(test, r->nr_extents, 1);
-	KUNIT_EXPECT_EQ(test, r->extents[0].addr, t->dma_addr);
-	KUNIT_EXPECT_EQ(test, r->extents[0].size, TEST_SIZE);
-	dma_free_remap(t->owner, r, TEST_SIZE);
+	KUNIT_EXPECT_EQ(test, r->num_pages, TEST_PAGES);
+	KUNIT_EXPECT_EQ(test, r->kind, DMA_RUNS_COHERENT);
+	KUNIT_EXPECT_PTR_EQ(test, r->dev, t->owner);
+	expect_piece(test, r, 0, t->dma_addr, TEST_SIZE);
+	dma_runs_free(r);
 }
 
 static void test_other_device(struct kunit *test)
 {
 	struct remap_test *t = test->priv;
-	struct dma_remap *r = remap(t, t->other);
+	struct dma_runs *r = remap(t, t->other);
+	struct dma_cursor cur;
 
 	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, r);
-	KUNIT_EXPECT_EQ(test, r->nr_extents, 1);
-	KUNIT_EXPECT_EQ(test, dma_to_phys(t->other, r->extents[0].addr), t->phys);
-	KUNIT_EXPECT_EQ(test, r->extents[0].size, TEST_SIZE);
-	dma_free_remap(t->other, r, TEST_SIZE);
+	KUNIT_EXPECT_TRUE(test, dma_runs_valid(r));
+	KUNIT_EXPECT_TRUE(test, dma_runs_is_mapped(r));
+	KUNIT_EXPECT_EQ(test, r->kind, DMA_RUNS_COHERENT);
+	KUNIT_EXPECT_PTR_EQ(test, r->dev, t->other);
+	expect_piece(test, r, 0, phys_to_dma(t->other, t->phys), TEST_SIZE);
+	/* Addresses are all that there is. */
+	KUNIT_EXPECT_EQ(test, dma_cursor_begin_phys(&cur, r, 0, TEST_SIZE), -EOPNOTSUPP);
+	dma_runs_free(r);
+}
+
+static void test_direction(struct kunit *test)
+{
+	const enum dma_data_direction dir[] = {
+		DMA_BIDIRECTIONAL, DMA_TO_DEVICE, DMA_FROM_DEVICE
+	};
+	struct remap_test *t = test->priv;
+	phys_addr_t pages[TEST_PAGES];
+	struct dma_runs *r[3];
+	int i, j;
+
+	fill_contiguous(pages, t->phys);
+	for (i = 0; i < ARRAY_SIZE(dir); i++) {
+		r[0] = remap_dir(t, t->owner, dir[i]);
+		r[1] = remap_dir(t, t->other, dir[i]);
+		r[2] = remap_pages(t->owner, t->dma_addr, pages, t->other, dir[i]);
+		for (j = 0; j < ARRAY_SIZE(r); j++) {
+			KUNIT_ASSERT_NOT_ERR_OR_NULL(test, r[j]);
+			KUNIT_EXPECT_EQ(test, r[j]->dir, dir[i]);
+			dma_runs_free(r[j]);
+		}
+	}
 }
 
 /* Part of a page: all of it is the other device's then. */
 static void test_part_of_a_page(struct kunit *test)
 {
 	struct remap_test *t = test->priv;
-	struct dma_remap *r;
+	struct dma_runs *r;
 
-	r = dma_alloc_remap(t->owner, t->cpu_addr, t->dma_addr, 100, 0, t->other);
+	r = dma_alloc_remap(t->owner, t->cpu_addr, t->dma_addr, 100, 0, t->other,
+			    DMA_BIDIRECTIONAL);
 	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, r);
-	KUNIT_EXPECT_EQ(test, r->extents[0].size, PAGE_SIZE);
-	dma_free_remap(t->other, r, 100);
+	KUNIT_EXPECT_EQ(test, r->num_pages, 1);
+	expect_piece(test, r, 0, phys_to_dma(t->other, t->phys), PAGE_SIZE);
+	dma_runs_free(r);
 }
 
 /* The other device is on a bus that shifts addresses. */
@@ -150,7 +233,7 @@ static void test_bus_offset(struct kunit *test)
 		{ .cpu_start = start, .dma_start = SZ_1M, .size = t->phys - start + TEST_SIZE },
 		{ }
 	};
-	struct dma_remap *r;
+	struct dma_runs *r;
 
 	if (IS_ENABLED(CONFIG_ARCH_HAS_PHYS_TO_DMA))
 		kunit_skip(test, "the architecture shifts addresses its own way");
@@ -158,8 +241,8 @@ static void test_bus_offset(struct kunit *test)
 	r = remap(t, t->other);
 	KUNIT_EXPECT_NOT_ERR_OR_NULL(test, r);
 	if (!IS_ERR(r)) {
-		KUNIT_EXPECT_EQ(test, r->extents[0].addr, t->phys - start + SZ_1M);
-		dma_free_remap(t->other, r, TEST_SIZE);
+		expect_piece(test, r, 0, t->phys - start + SZ_1M, TEST_SIZE);
+		dma_runs_free(r);
 	}
 
 	/* The last page is not in the window of the bus, then nothing is. */
@@ -195,9 +278,13 @@ static void test_forced_bounce(struct kunit *test)
 #ifdef CONFIG_SWIOTLB
 	struct remap_test *t = test->priv;
 	struct io_tlb_mem mem = { .force_bounce = true };
+	phys_addr_t pages[TEST_PAGES];
 
+	fill_contiguous(pages, t->phys);
 	t->other->dma_io_tlb_mem = &mem;
 	expect_refused(test, t->other, -EIO);
+	expect_error(test, remap_pages(t->owner, t->dma_addr, pages, t->other, DMA_TO_DEVICE),
+		     -EIO);
 	never_bounce(t->other);
 #else
 	kunit_skip(test, "needs SWIOTLB");
@@ -207,21 +294,25 @@ static void test_forced_bounce(struct kunit *test)
 static void test_bad_arguments(struct kunit *test)
 {
 	struct remap_test *t = test->priv;
-	struct dma_remap *r;
+	phys_addr_t pages[TEST_PAGES];
+	struct dma_runs list;
 
-	r = dma_alloc_remap(t->owner, t->cpu_addr, t->dma_addr, 0, 0, t->other);
-	KUNIT_EXPECT_EQ(test, PTR_ERR_OR_ZERO(r), -EINVAL);
-	r = dma_alloc_remap(t->owner, t->cpu_addr, t->dma_addr, SIZE_MAX, 0, t->other);
-	KUNIT_EXPECT_EQ(test, PTR_ERR_OR_ZERO(r), -EINVAL);
-	r = dma_alloc_pages_remap(t->owner, t->dma_addr, 0, t->other, DMA_TO_DEVICE);
-	KUNIT_EXPECT_EQ(test, PTR_ERR_OR_ZERO(r), -EINVAL);
-	r = dma_alloc_pages_remap(t->owner, t->dma_addr, TEST_SIZE, t->other, DMA_NONE);
-	KUNIT_EXPECT_EQ(test, PTR_ERR_OR_ZERO(r), -EINVAL);
+	fill_contiguous(pages, t->phys);
+	expect_error(test, dma_alloc_remap(t->owner, t->cpu_addr, t->dma_addr, 0, 0,
+					   t->other, DMA_TO_DEVICE), -EINVAL);
+	expect_error(test, dma_alloc_remap(t->owner, t->cpu_addr, t->dma_addr, SIZE_MAX, 0,
+					   t->other, DMA_TO_DEVICE), -EINVAL);
+	expect_error(test, remap_dir(t, t->other, DMA_NONE), -EINVAL);
+	expect_error(test, remap_dir(t, t->owner, DMA_NONE), -EINVAL);
+	expect_error(test, remap_pages(t->owner, t->dma_addr, pages, t->other, DMA_NONE),
+		     -EINVAL);
+	dma_runs_init(&list, t->owner, DMA_RUNS_NONCOHERENT, 0);
+	expect_error(test, dma_runs_map_for(&list, t->other, DMA_TO_DEVICE, 0), -ENXIO);
 
 	t->other->dma_mask = NULL;
-	kunit_warning_suppress(test) {
-		expect_refused(test, t->other, -EIO);
-	}
+	expect_refused(test, t->other, -ENODEV);
+	expect_error(test, remap_pages(t->owner, t->dma_addr, pages, t->other, DMA_TO_DEVICE),
+		     -ENODEV);
 	t->other->dma_mask = &t->other->coherent_dma_mask;
 }
 
@@ -250,22 +341,35 @@ static ssize_t stub_scattered(const struct dma_allocation *alloc, size_t offset,
 	return PAGE_SIZE - offset_in_page(offset);
 }
 
+static void fill_scattered(phys_addr_t *pages)
+{
+	struct dma_allocation alloc = { .size = TEST_SIZE };
+	int i;
+
+	for (i = 0; i < TEST_PAGES; i++)
+		stub_scattered(&alloc, i * PAGE_SIZE, &pages[i]);
+}
+
+/* Pages 0 and 1, 2, and 3 with the address of each, for who does not merge. */
+static void expect_scattered(struct kunit *test, const struct dma_runs *r, dma_addr_t start)
+{
+	expect_piece(test, r, 0, start, 2 * PAGE_SIZE);
+	expect_piece(test, r, PAGE_SIZE, start + PAGE_SIZE, PAGE_SIZE);
+	expect_piece(test, r, 2 * PAGE_SIZE, start + 2 * (SZ_1M + PAGE_SIZE), PAGE_SIZE);
+	expect_piece(test, r, 3 * PAGE_SIZE, start + 3 * (SZ_1M + PAGE_SIZE), PAGE_SIZE);
+}
+
 static void test_extents(struct kunit *test)
 {
 	struct remap_test *t = test->priv;
-	struct dma_remap *r;
+	struct dma_runs *r;
 	phys_addr_t phys;
 
 	kunit_activate_static_stub(test, dma_alloc_to_phys, stub_scattered);
 	r = remap(t, t->other);
 	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, r);
-	KUNIT_ASSERT_EQ(test, r->nr_extents, 3);
-	KUNIT_EXPECT_EQ(test, r->extents[0].size, 2 * PAGE_SIZE);
-	KUNIT_EXPECT_EQ(test, r->extents[1].size, PAGE_SIZE);
-	KUNIT_EXPECT_EQ(test, r->extents[2].size, PAGE_SIZE);
-	KUNIT_EXPECT_EQ(test, dma_to_phys(t->other, r->extents[2].addr),
-			t->phys + 3 * (SZ_1M + PAGE_SIZE));
-	dma_free_remap(t->other, r, TEST_SIZE);
+	expect_scattered(test, r, phys_to_dma(t->other, t->phys));
+	dma_runs_free(r);
 
 	KUNIT_EXPECT_EQ(test, dma_alloc_phys(t->owner, t->cpu_addr, t->dma_addr, TEST_SIZE, 0,
 					     &phys), 2 * PAGE_SIZE);
@@ -287,17 +391,64 @@ static void test_extents_undo(struct kunit *test)
 }
 
 #ifdef CONFIG_DMA_SHARED_BUFFER
+static struct dma_runs *exporter_map_runs(struct dma_buf_attachment *attach,
+					  enum dma_data_direction dir)
+{
+	return remap_dir(attach->dmabuf->priv, attach->dev, dir);
+}
+
+static void exporter_release(struct dma_buf *dmabuf)
+{
+}
+
+static const struct dma_buf_ops exporter_ops = {
+	.map_runs = exporter_map_runs,
+	.release = exporter_release,
+};
+
+/* The table that an importer gets, with what a check expects of it, or an error. */
+static void check_table(struct kunit *test, struct device *dev, int err,
+			void (*check)(struct kunit *test, struct sg_table *sgt))
+{
+	DEFINE_DMA_BUF_EXPORT_INFO(info);
+	struct dma_buf_attachment *attach;
+	struct dma_buf *dmabuf;
+	struct sg_table *sgt;
+
+	info.ops = &exporter_ops;
+	info.priv = test->priv;
+	info.size = TEST_SIZE;
+	dmabuf = dma_buf_export(&info);
+	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, dmabuf);
+	attach = dma_buf_attach(dmabuf, dev);
+	KUNIT_EXPECT_NOT_ERR_OR_NULL(test, attach);
+	if (!IS_ERR(attach)) {
+		sgt = dma_buf_map_attachment_unlocked(attach, DMA_BIDIRECTIONAL);
+		KUNIT_EXPECT_EQ(test, PTR_ERR_OR_ZERO(sgt), err);
+		if (!IS_ERR(sgt)) {
+			if (check)
+				check(test, sgt);
+			dma_buf_unmap_attachment_unlocked(attach, sgt, DMA_BIDIRECTIONAL);
+		}
+		dma_buf_detach(dmabuf, attach);
+	}
+	dma_buf_put(dmabuf);
+}
+
+static void check_pageless_table(struct kunit *test, struct sg_table *sgt)
+{
+	KUNIT_EXPECT_EQ(test, sgt->nents, 3);
+	KUNIT_EXPECT_NULL(test, sg_page(sgt->sgl));
+	/* Debugging has a copy, that never has pages. */
+	if (!IS_ENABLED(CONFIG_DMABUF_DEBUG))
+		KUNIT_EXPECT_EQ(test, sgt->orig_nents, 0);
+}
+
 static void expect_pageless_table(struct kunit *test)
 {
 	struct remap_test *t = test->priv;
-	struct dma_buf_attachment attach = { .dev = t->other };
-	struct sg_table *sgt = dma_buf_remap_to_sgt(&attach, remap(t, t->other));
 
-	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, sgt);
-	KUNIT_EXPECT_EQ(test, sgt->nents, 3);
-	KUNIT_EXPECT_EQ(test, sgt->orig_nents, 0);
-	KUNIT_EXPECT_NULL(test, sg_page(sgt->sgl));
-	dma_buf_free_remap_sgt(&attach, sgt);
+	check_table(test, t->other, 0, check_pageless_table);
 }
 #else
 static void expect_pageless_table(struct kunit *test) { }
@@ -306,7 +457,7 @@ static void expect_pageless_table(struct kunit *test) { }
 static void test_pageless(struct kunit *test)
 {
 	struct remap_test *t = test->priv;
-	struct dma_remap *r;
+	struct dma_runs *r;
 
 	t->phys = (phys_addr_t)BIT_ULL(40);
 	if (!t->phys || pfn_valid(PHYS_PFN(t->phys)) || sizeof(dma_addr_t) < 8)
@@ -315,81 +466,75 @@ static void test_pageless(struct kunit *test)
 	r = remap(t, t->other);
 	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, r);
 	KUNIT_EXPECT_TRUE(test, r->attrs & DMA_ATTR_MMIO);
-	KUNIT_EXPECT_EQ(test, r->extents[0].addr, t->phys);
-	dma_free_remap(t->other, r, TEST_SIZE);
+	expect_scattered(test, r, phys_to_dma(t->other, t->phys));
+	dma_runs_free(r);
 	expect_pageless_table(test);
 
 	t->other->coherent_dma_mask = DMA_BIT_MASK(40);
 	expect_refused(test, t->other, -EIO);
 }
 
-/* The address of the byte at @offset. */
-static dma_addr_t remap_addr(const struct dma_remap *r, size_t offset)
-{
-	unsigned int i;
-
-	for (i = 0; i < r->nr_extents; i++) {
-		if (offset < r->extents[i].size)
-			return r->extents[i].addr + offset;
-		offset -= r->extents[i].size;
-	}
-	return DMA_MAPPING_ERROR;
-}
-
 /* The table that importers of a dma-buf get, for those who look with its pages. */
 #ifdef CONFIG_DMA_SHARED_BUFFER
 static void expect_pages(struct kunit *test, struct sg_table *sgt)
 {
-	struct dma_allocation alloc = { .size = TEST_SIZE };
+	phys_addr_t pages[TEST_PAGES];
 	struct sg_page_iter iter;
-	size_t offset = 0;
-	phys_addr_t phys;
+	int i = 0;
 
+	if (IS_ENABLED(CONFIG_DMABUF_DEBUG))
+		return;
+	fill_scattered(pages);
 	for_each_sgtable_page(sgt, &iter, 0) {
-		stub_scattered(&alloc, offset, &phys);
-		KUNIT_EXPECT_EQ(test, page_to_phys(sg_page_iter_page(&iter)), phys);
-		offset += PAGE_SIZE;
+		if (i < TEST_PAGES)
+			KUNIT_EXPECT_EQ(test, page_to_phys(sg_page_iter_page(&iter)), pages[i]);
+		i++;
 	}
-	KUNIT_EXPECT_EQ(test, offset, TEST_SIZE);
+	KUNIT_EXPECT_EQ(test, i, TEST_PAGES);
+}
+
+static void check_table_of_other(struct kunit *test, struct sg_table *sgt)
+{
+	struct remap_test *t = test->priv;
+	phys_addr_t pages[TEST_PAGES];
+	struct scatterlist *sg;
+	int i, page = 0;
+
+	fill_scattered(pages);
+	KUNIT_EXPECT_EQ(test, sgt->nents, 3);
+	for_each_sgtable_dma_sg(sgt, sg, i) {
+		KUNIT_EXPECT_EQ(test, sg_dma_address(sg), phys_to_dma(t->other, pages[page]));
+		KUNIT_EXPECT_EQ(test, sg_dma_len(sg), page ? PAGE_SIZE : 2 * PAGE_SIZE);
+		page += page ? 1 : 2;
+		if (page >= TEST_PAGES)
+			break;
+	}
+	expect_pages(test, sgt);
+}
+
+/* One address for all, pages of their own. */
+static void check_table_of_owner(struct kunit *test, struct sg_table *sgt)
+{
+	struct remap_test *t = test->priv;
+
+	KUNIT_EXPECT_EQ(test, sgt->nents, 1);
+	KUNIT_EXPECT_EQ(test, sg_dma_address(sgt->sgl), t->dma_addr);
+	KUNIT_EXPECT_EQ(test, sg_dma_len(sgt->sgl), TEST_SIZE);
+	if (IS_ENABLED(CONFIG_NEED_SG_DMA_LENGTH))
+		expect_pages(test, sgt);
+	else if (!IS_ENABLED(CONFIG_DMABUF_DEBUG))
+		KUNIT_EXPECT_EQ(test, sgt->orig_nents, 0);
 }
 
 static void test_dma_buf_table(struct kunit *test)
 {
 	struct remap_test *t = test->priv;
-	struct dma_buf_attachment attach = { .dev = t->other };
-	struct scatterlist *sg;
-	struct sg_table *sgt;
-	struct dma_remap *r;
-	int i;
 
 	kunit_activate_static_stub(test, dma_alloc_to_phys, stub_scattered);
-	r = remap(t, t->other);
-	sgt = dma_buf_remap_to_sgt(&attach, r);
-	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, sgt);
-	KUNIT_EXPECT_EQ(test, sgt->nents, 3);
-	for_each_sgtable_dma_sg(sgt, sg, i) {
-		KUNIT_EXPECT_EQ(test, sg_dma_address(sg), r->extents[i].addr);
-		KUNIT_EXPECT_EQ(test, sg_dma_len(sg), r->extents[i].size);
-	}
-	expect_pages(test, sgt);
-	dma_buf_free_remap_sgt(&attach, sgt);
-
-	/* One address for all, pages of their own. */
-	attach.dev = t->owner;
-	sgt = dma_buf_remap_to_sgt(&attach, remap(t, t->owner));
-	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, sgt);
-	KUNIT_EXPECT_EQ(test, sgt->nents, 1);
-	KUNIT_EXPECT_EQ(test, sg_dma_len(sgt->sgl), TEST_SIZE);
-	if (IS_ENABLED(CONFIG_NEED_SG_DMA_LENGTH))
-		expect_pages(test, sgt);
-	else
-		KUNIT_EXPECT_EQ(test, sgt->orig_nents, 0);
-	dma_buf_free_remap_sgt(&attach, sgt);
-
-	attach.dev = t->other;
+	check_table(test, t->other, 0, check_table_of_other);
+	check_table(test, t->owner, 0, check_table_of_owner);
 	t->fail_at = 0;
-	sgt = dma_buf_remap_to_sgt(&attach, remap(t, t->other));
-	KUNIT_EXPECT_EQ(test, PTR_ERR_OR_ZERO(sgt), -ENXIO);
+	check_table(test, t->other, -ENXIO, NULL);
 }
 #else
 static void test_dma_buf_table(struct kunit *test)
@@ -399,24 +544,21 @@ static void test_dma_buf_table(struct kunit *test)
 #endif
 
 /* DMA_API_DEBUG complains of syncs of what it does not know. */
-static void expect_syncs(struct kunit *test, struct device *dev, struct dma_remap *r,
-			 enum dma_data_direction dir, int warnings)
+static void expect_syncs(struct kunit *test, const struct dma_runs *r)
 {
-	if (!IS_ENABLED(CONFIG_DMA_API_DEBUG))
-		warnings = 0;
 	kunit_warning_suppress(test) {
-		dma_sync_single_for_device(dev, remap_addr(r, 0), PAGE_SIZE, dir);
-		dma_sync_single_for_cpu(dev, remap_addr(r, PAGE_SIZE), PAGE_SIZE, dir);
-		KUNIT_EXPECT_SUPPRESSED_WARNING_COUNT(test, warnings);
+		dma_sync_single_for_device(r->dev, remap_addr(r, 0), PAGE_SIZE, r->dir);
+		dma_sync_single_for_cpu(r->dev, remap_addr(r, PAGE_SIZE), PAGE_SIZE, r->dir);
+		KUNIT_EXPECT_SUPPRESSED_WARNING_COUNT(test, 0);
 	}
 }
 
 /* None of which DMA_API_DEBUG complains: all of it, or nothing if it is coherent. */
-static void expect_remap_syncs(struct kunit *test, const struct dma_remap *r)
+static void expect_remap_syncs(struct kunit *test, const struct dma_runs *r)
 {
 	kunit_warning_suppress(test) {
-		dma_sync_remap_for_device(r, DMA_TO_DEVICE);
-		dma_sync_remap_for_cpu(r, DMA_FROM_DEVICE);
+		dma_runs_sync(r, 0, TEST_SIZE, DMA_TO_DEVICE, true);
+		dma_runs_sync(r, 0, TEST_SIZE, DMA_FROM_DEVICE, false);
 		KUNIT_EXPECT_SUPPRESSED_WARNING_COUNT(test, 0);
 	}
 }
@@ -424,20 +566,32 @@ static void expect_remap_syncs(struct kunit *test, const struct dma_remap *r)
 static void test_noncoherent(struct kunit *test)
 {
 	struct remap_test *t = test->priv;
-	struct dma_remap *r;
+	phys_addr_t pages[TEST_PAGES];
+	struct dma_runs *r;
 	dma_addr_t dma_addr;
 	void *cpu_addr;
 
 	cpu_addr = dma_alloc_noncoherent(t->owner, TEST_SIZE, &dma_addr, DMA_BIDIRECTIONAL,
 					 GFP_KERNEL);
 	KUNIT_ASSERT_NOT_NULL(test, cpu_addr);
-	r = dma_alloc_pages_remap(t->owner, dma_addr, TEST_SIZE, t->other, DMA_FROM_DEVICE);
+	fill_contiguous(pages, dma_to_phys(t->owner, dma_addr));
+	r = remap_pages(t->owner, dma_addr, pages, t->other, DMA_FROM_DEVICE);
 	KUNIT_EXPECT_NOT_ERR_OR_NULL(test, r);
 	if (!IS_ERR(r)) {
-		KUNIT_EXPECT_EQ(test, dma_to_phys(t->other, r->extents[0].addr),
-				dma_to_phys(t->owner, dma_addr));
-		expect_syncs(test, t->other, r, DMA_FROM_DEVICE, 0);
-		dma_free_remap(t->other, r, TEST_SIZE);
+		KUNIT_EXPECT_EQ(test, r->kind, DMA_RUNS_NONCOHERENT);
+		expect_piece(test, r, 0, phys_to_dma(t->other, pages[0]), TEST_SIZE);
+		expect_syncs(test, r);
+		expect_remap_syncs(test, r);
+		dma_runs_free(r);
+	}
+	/* What is mapped by being allocated is in the direction of the allocation. */
+	r = remap_pages(t->owner, dma_addr, pages, t->owner, DMA_FROM_DEVICE);
+	KUNIT_EXPECT_NOT_ERR_OR_NULL(test, r);
+	if (!IS_ERR(r)) {
+		KUNIT_EXPECT_EQ(test, r->dir, DMA_BIDIRECTIONAL);
+		expect_piece(test, r, 0, dma_addr, TEST_SIZE);
+		expect_remap_syncs(test, r);
+		dma_runs_free(r);
 	}
 	dma_free_noncoherent(t->owner, TEST_SIZE, cpu_addr, dma_addr, DMA_BIDIRECTIONAL);
 }
@@ -450,26 +604,29 @@ static phys_addr_t to_phys(struct device *dev, dma_addr_t addr)
 /* @dev reaches page by page what the table says that @owner has. */
 static void remap_noncontiguous(struct kunit *test, struct device *owner, struct device *dev)
 {
+	phys_addr_t pages[TEST_PAGES] = { };
 	struct sg_page_iter iter;
 	struct sg_table *sgt;
-	struct dma_remap *r;
-	size_t offset = 0;
+	struct dma_runs *r;
+	int i = 0;
 
 	sgt = dma_alloc_noncontiguous(owner, TEST_SIZE, DMA_BIDIRECTIONAL, GFP_KERNEL, 0);
 	KUNIT_ASSERT_NOT_NULL(test, sgt);
-	r = dma_alloc_pages_remap(owner, sg_dma_address(sgt->sgl), TEST_SIZE, dev,
-				  DMA_BIDIRECTIONAL);
+	for_each_sgtable_page(sgt, &iter, 0) {
+		if (i < TEST_PAGES)
+			pages[i] = page_to_phys(sg_page_iter_page(&iter));
+		i++;
+	}
+	KUNIT_EXPECT_EQ(test, i, TEST_PAGES);
+	r = remap_pages(owner, sg_dma_address(sgt->sgl), pages, dev, DMA_BIDIRECTIONAL);
 	KUNIT_EXPECT_NOT_ERR_OR_NULL(test, r);
 	if (!IS_ERR(r)) {
-		for_each_sgtable_page(sgt, &iter, 0) {
-			KUNIT_EXPECT_EQ(test, to_phys(dev, remap_addr(r, offset)),
-					page_to_phys(sg_page_iter_page(&iter)));
-			offset += PAGE_SIZE;
-		}
-		KUNIT_EXPECT_EQ(test, offset, TEST_SIZE);
-		expect_syncs(test, dev, r, DMA_BIDIRECTIONAL, 0);
+		for (i = 0; i < TEST_PAGES; i++)
+			KUNIT_EXPECT_EQ(test, to_phys(dev, remap_addr(r, i * PAGE_SIZE)),
+					pages[i]);
+		expect_syncs(test, r);
 		expect_remap_syncs(test, r);
-		dma_free_remap(dev, r, TEST_SIZE);
+		dma_runs_free(r);
 	}
 	dma_free_noncontiguous(owner, TEST_SIZE, sgt, DMA_BIDIRECTIONAL);
 }
@@ -514,7 +671,7 @@ static void test_pool(struct kunit *test)
 {
 	struct remap_test *t = test->priv;
 	struct device *dev = test_device(test, "pool");
-	struct dma_remap *r;
+	struct dma_runs *r;
 	dma_addr_t dma_addr;
 	phys_addr_t phys;
 	void *cpu_addr;
@@ -524,19 +681,19 @@ static void test_pool(struct kunit *test)
 	KUNIT_ASSERT_NOT_NULL(test, cpu_addr);
 	KUNIT_EXPECT_LT(test, dma_addr, SZ_64K);
 
-	r = dma_alloc_remap(dev, cpu_addr, dma_addr, TEST_SIZE, 0, t->other);
-	KUNIT_EXPECT_EQ(test, PTR_ERR_OR_ZERO(r), -EREMOTEIO);
+	expect_error(test, dma_alloc_remap(dev, cpu_addr, dma_addr, TEST_SIZE, 0, t->other,
+					   DMA_BIDIRECTIONAL), -EREMOTEIO);
 	KUNIT_EXPECT_EQ(test, dma_alloc_phys(dev, cpu_addr, dma_addr, TEST_SIZE, 0, &phys),
 			-EREMOTEIO);
-	r = dma_alloc_remap(dev, cpu_addr, dma_addr, SZ_1M, 0, t->other);
-	KUNIT_EXPECT_EQ(test, PTR_ERR_OR_ZERO(r), -EINVAL);
+	expect_error(test, dma_alloc_remap(dev, cpu_addr, dma_addr, SZ_1M, 0, t->other,
+					   DMA_BIDIRECTIONAL), -EINVAL);
 
-	r = dma_alloc_remap(dev, cpu_addr, dma_addr, TEST_SIZE, 0, dev);
+	r = dma_alloc_remap(dev, cpu_addr, dma_addr, TEST_SIZE, 0, dev, DMA_BIDIRECTIONAL);
 	KUNIT_EXPECT_NOT_ERR_OR_NULL(test, r);
 	if (!IS_ERR(r)) {
-		KUNIT_EXPECT_EQ(test, r->extents[0].addr, dma_addr);
-		KUNIT_EXPECT_EQ(test, dma_remap_to_phys(r, 0, &phys), -EREMOTEIO);
-		dma_free_remap(dev, r, TEST_SIZE);
+		expect_piece(test, r, 0, dma_addr, TEST_SIZE);
+		KUNIT_EXPECT_EQ(test, dma_runs_phys(r, 0), DMA_RUN_NO_PHYS);
+		dma_runs_free(r);
 	}
 	dma_free_coherent(dev, TEST_SIZE, cpu_addr, dma_addr);
 }
@@ -551,17 +708,18 @@ static void test_pool(struct kunit *test)
 static void test_twice(struct kunit *test)
 {
 	struct remap_test *t = test->priv;
-	struct dma_remap *r[2];
+	phys_addr_t pages[TEST_PAGES];
+	struct dma_runs *r[2];
 	int i;
 
+	fill_contiguous(pages, t->phys);
 	for (i = 0; i < ARRAY_SIZE(r); i++) {
-		r[i] = dma_alloc_pages_remap(t->owner, t->dma_addr, TEST_SIZE, t->other,
-					     DMA_FROM_DEVICE);
+		r[i] = remap_pages(t->owner, t->dma_addr, pages, t->other, DMA_FROM_DEVICE);
 		KUNIT_ASSERT_NOT_ERR_OR_NULL(test, r[i]);
 	}
-	expect_syncs(test, t->other, r[0], DMA_FROM_DEVICE, 0);
+	expect_syncs(test, r[0]);
 	for (i = 0; i < ARRAY_SIZE(r); i++)
-		dma_free_remap(t->other, r[i], TEST_SIZE);
+		dma_runs_free(r[i]);
 }
 
 /*
@@ -574,23 +732,26 @@ static void test_incoherent_device(struct kunit *test)
 	defined(CONFIG_ARCH_HAS_SYNC_DMA_FOR_CPU_ALL)
 	struct remap_test *t = test->priv;
 	bool snoops = dev_is_dma_coherent(t->owner);
-	struct dma_remap *r;
+	struct dma_runs *r;
 
 	dev_assign_dma_coherent(t->owner, true);
 	dev_assign_dma_coherent(t->other, false);
+	/* Has the core ask whether there is something to be synced. */
+	KUNIT_EXPECT_EQ(test, dma_set_mask(t->other, DMA_BIT_MASK(64)), 0);
 	r = remap(t, t->other);
 	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, r);
-	expect_syncs(test, t->other, r, DMA_TO_DEVICE, 0);
+	KUNIT_EXPECT_EQ(test, r->kind, DMA_RUNS_NONCOHERENT);
+	expect_syncs(test, r);
 	expect_remap_syncs(test, r);
-	dma_free_remap(t->other, r, TEST_SIZE);
+	dma_runs_free(r);
 
 	dev_assign_dma_coherent(t->owner, false);
 	dev_assign_dma_coherent(t->other, true);
 	r = remap(t, t->other);
 	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, r);
-	expect_syncs(test, t->other, r, DMA_TO_DEVICE, 2);
+	KUNIT_EXPECT_EQ(test, r->kind, DMA_RUNS_COHERENT);
 	expect_remap_syncs(test, r);
-	dma_free_remap(t->other, r, TEST_SIZE);
+	dma_runs_free(r);
 
 	dev_assign_dma_coherent(t->owner, true);
 	dev_assign_dma_coherent(t->other, false);
@@ -605,58 +766,25 @@ static void test_incoherent_device(struct kunit *test)
 #endif
 }
 
-static void test_wrong_release(struct kunit *test)
-{
-	struct remap_test *t = test->priv;
-	struct device *dev[] = { t->owner, t->other, t->other };
-	size_t size[] = { TEST_SIZE, TEST_SIZE - PAGE_SIZE, TEST_SIZE };
-	int warnings[] = { 1, 1, 0 };
-	struct dma_remap *r;
-	int i;
-
-	if (!IS_ENABLED(CONFIG_DMA_API_DEBUG))
-		kunit_skip(test, "needs DMA_API_DEBUG");
-	for (i = 0; i < ARRAY_SIZE(dev); i++) {
-		r = remap(t, t->other);
-		KUNIT_ASSERT_NOT_ERR_OR_NULL(test, r);
-		kunit_warning_suppress(test) {
-			dma_free_remap(dev[i], r, size[i]);
-			KUNIT_EXPECT_SUPPRESSED_WARNING_COUNT(test, warnings[i]);
-		}
-	}
-}
-
-static void test_sync_of_coherent(struct kunit *test)
-{
-	struct remap_test *t = test->priv;
-	struct dma_remap *r;
-
-	if (!IS_ENABLED(CONFIG_DMA_API_DEBUG))
-		kunit_skip(test, "needs DMA_API_DEBUG");
-	r = remap(t, t->other);
-	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, r);
-	expect_syncs(test, t->other, r, DMA_BIDIRECTIONAL, 2);
-	dma_free_remap(t->other, r, TEST_SIZE);
-}
-
-/* As many entries go as there were, whatever the number of extents. */
+/* As many entries go as there were, whatever the number of runs. */
 static void test_unmap_symmetry(struct kunit *test)
 {
 	struct remap_test *t = test->priv;
-	dma_addr_t addr[3];
-	struct dma_remap *r;
+	phys_addr_t pages[TEST_PAGES];
+	dma_addr_t addr[TEST_PAGES];
+	struct dma_runs *r;
 	int i;
 
 	if (!IS_ENABLED(CONFIG_DMA_API_DEBUG))
 		kunit_skip(test, "needs DMA_API_DEBUG");
-	kunit_activate_static_stub(test, dma_alloc_to_phys, stub_scattered);
-	r = dma_alloc_pages_remap(t->owner, t->dma_addr, TEST_SIZE, t->other, DMA_TO_DEVICE);
+	fill_scattered(pages);
+	r = remap_pages(t->owner, t->dma_addr, pages, t->other, DMA_TO_DEVICE);
 	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, r);
-	KUNIT_ASSERT_EQ(test, r->nr_extents, ARRAY_SIZE(addr));
+	expect_scattered(test, r, phys_to_dma(t->other, t->phys));
 	for (i = 0; i < ARRAY_SIZE(addr); i++)
-		addr[i] = r->extents[i].addr;
+		addr[i] = remap_addr(r, i * PAGE_SIZE);
 	kunit_warning_suppress(test) {
-		dma_free_remap(t->other, r, TEST_SIZE);
+		dma_runs_free(r);
 		KUNIT_EXPECT_SUPPRESSED_WARNING_COUNT(test, 0);
 	}
 	for (i = 0; i < ARRAY_SIZE(addr); i++) {
@@ -710,7 +838,7 @@ static void test_leak(struct kunit *test)
 {
 	struct device_driver driver = { .name = "leak", .bus = &leak_bus };
 	struct remap_test *t = test->priv;
-	struct dma_remap *r;
+	struct dma_runs *r;
 	struct device *dev;
 
 	if (!IS_ENABLED(CONFIG_DMA_API_DEBUG))
@@ -728,7 +856,7 @@ static void test_leak(struct kunit *test)
 		KUNIT_EXPECT_SUPPRESSED_WARNING_COUNT(test, 1);
 	}
 	if (!IS_ERR(r))
-		dma_free_remap(dev, r, TEST_SIZE);
+		dma_runs_free(r);
 	device_unregister(dev);
 }
 
@@ -748,7 +876,10 @@ static bool can_fail_alloc(void)
 	return !p;
 }
 
-/* Every allocation in turn, until there is none left to fail. */
+/*
+ * Every allocation in turn, until there is none left to fail.  An IOMMU does not
+ * say why it cannot map.
+ */
 static void fail_allocs(struct kunit *test, struct device *dev)
 {
 	int n, failed = 0;
@@ -757,17 +888,18 @@ static void fail_allocs(struct kunit *test, struct device *dev)
 		kunit_skip(test, "failslab spares sleeping allocations, see ignore-gfp-wait");
 	for (n = 1; n < 1000; n++) {
 		bool all_done;
-		struct dma_remap *r;
+		struct dma_runs *r;
 
 		current->fail_nth = n;
 		r = remap(test->priv, dev);
 		all_done = current->fail_nth;
 		current->fail_nth = 0;
 		if (IS_ERR(r)) {
-			KUNIT_EXPECT_EQ(test, PTR_ERR(r), -ENOMEM);
+			if (!use_dma_iommu(dev) || PTR_ERR(r) != -EIO)
+				KUNIT_EXPECT_EQ(test, PTR_ERR(r), -ENOMEM);
 			failed++;
 		} else {
-			dma_free_remap(dev, r, TEST_SIZE);
+			dma_runs_free(r);
 		}
 		if (all_done)
 			break;
@@ -858,7 +990,7 @@ static dma_addr_t ops_map_bouncing(struct device *dev, phys_addr_t phys, size_t 
 {
 	struct remap_test *t = dev_get_drvdata(dev);
 
-	if (phys >= t->fail_at && attrs & DMA_ATTR_REQUIRE_COHERENT)
+	if (phys >= t->fail_at && attrs & DMA_ATTR_NO_BOUNCE)
 		return DMA_MAPPING_ERROR;
 	t->mapped++;
 	return phys + OPS_ADDR;
@@ -866,7 +998,12 @@ static dma_addr_t ops_map_bouncing(struct device *dev, phys_addr_t phys, size_t 
 
 static size_t ops_max_mapping_size(struct device *dev)
 {
-	return SIZE_MAX;
+	return PAGE_SIZE;
+}
+
+static unsigned long ops_get_merge_boundary(struct device *dev)
+{
+	return PAGE_SIZE - 1;
 }
 
 static const struct dma_map_ops phys_ops = {
@@ -876,6 +1013,8 @@ static const struct dma_map_ops phys_ops = {
 
 static const struct dma_map_ops sg_ops = {
 	.map_phys = ops_map_phys,
+	.unmap_phys = ops_unmap_phys,
+	.get_merge_boundary = ops_get_merge_boundary,
 	.sync_single_for_device = ops_sync,
 	.map_sg = ops_map_sg,
 	.unmap_sg = ops_unmap_sg,
@@ -892,16 +1031,16 @@ static const struct dma_map_ops no_ops = { };
 static void test_ops(struct kunit *test)
 {
 	struct remap_test *t = test->priv;
-	struct dma_remap *r;
+	struct dma_runs *r;
 
 	set_dma_ops(t->other, &phys_ops);
 	dev_set_drvdata(t->other, t);
 	r = remap(t, t->other);
 	KUNIT_EXPECT_NOT_ERR_OR_NULL(test, r);
 	if (!IS_ERR(r)) {
-		KUNIT_EXPECT_EQ(test, r->extents[0].addr, t->phys + OPS_ADDR);
+		expect_piece(test, r, 0, t->phys + OPS_ADDR, TEST_SIZE);
 		KUNIT_EXPECT_EQ(test, t->mapped, 1);
-		dma_free_remap(t->other, r, TEST_SIZE);
+		dma_runs_free(r);
 	}
 
 	/* The last of several. */
@@ -910,13 +1049,36 @@ static void test_ops(struct kunit *test)
 	t->fail_at = t->phys + 3 * SZ_1M;
 	expect_refused(test, t->other, -EIO);
 
-	/* Those that bounce if they have to, and those that do not map. */
-	set_dma_ops(t->other, &bounce_ops);
-	expect_refused(test, t->other, -EIO);
+	KUNIT_EXPECT_EQ(test, t->mapped, 0);
+
+	/* Those that do not map. */
 	t->fail_at = SIZE_MAX;
-	expect_refused(test, t->other, 0);
 	set_dma_ops(t->other, &no_ops);
-	expect_refused(test, t->other, -EOPNOTSUPP);
+	expect_refused(test, t->other, -EIO);
+	set_dma_ops(t->other, NULL);
+}
+
+/* Those that bounce if they have to: what must not is no matter of size. */
+static void test_ops_bounce(struct kunit *test)
+{
+	struct remap_test *t = test->priv;
+	struct dma_runs *r;
+
+	set_dma_ops(t->other, &bounce_ops);
+	dev_set_drvdata(t->other, t);
+	kunit_activate_static_stub(test, dma_alloc_to_phys, stub_scattered);
+	t->fail_at = t->phys + 3 * SZ_1M;
+	expect_refused(test, t->other, -EIO);
+	KUNIT_EXPECT_EQ(test, t->mapped, 0);
+
+	t->fail_at = SIZE_MAX;
+	r = remap(t, t->other);
+	KUNIT_EXPECT_NOT_ERR_OR_NULL(test, r);
+	if (!IS_ERR(r)) {
+		expect_scattered(test, r, t->phys + OPS_ADDR);
+		KUNIT_EXPECT_EQ(test, t->mapped, 3);
+		dma_runs_free(r);
+	}
 	KUNIT_EXPECT_EQ(test, t->mapped, 0);
 	set_dma_ops(t->other, NULL);
 }
@@ -924,7 +1086,7 @@ static void test_ops(struct kunit *test)
 static void test_ops_merge(struct kunit *test)
 {
 	struct remap_test *t = test->priv;
-	struct dma_remap *r;
+	struct dma_runs *r;
 
 	set_dma_ops(t->other, &sg_ops);
 	dev_set_drvdata(t->other, t);
@@ -933,13 +1095,22 @@ static void test_ops_merge(struct kunit *test)
 	KUNIT_EXPECT_NOT_ERR_OR_NULL(test, r);
 	if (!IS_ERR(r)) {
 		KUNIT_EXPECT_EQ(test, t->mapped, 3);
-		KUNIT_EXPECT_EQ(test, r->nr_extents, 1);
-		KUNIT_EXPECT_EQ(test, r->extents[0].addr, OPS_ADDR);
-		KUNIT_EXPECT_EQ(test, r->extents[0].size, TEST_SIZE);
-		dma_free_remap(t->other, r, TEST_SIZE);
+		expect_piece(test, r, 0, OPS_ADDR, TEST_SIZE);
+		dma_runs_free(r);
 	}
-	t->fail_at = TEST_SIZE;
-	expect_refused(test, t->other, -EINVAL);
+	KUNIT_EXPECT_EQ(test, t->mapped, 0);
+
+	/* What is not merged is mapped one by one, and neither if that fails, too. */
+	t->fail_at = SIZE_MAX - 1;
+	r = remap(t, t->other);
+	KUNIT_EXPECT_NOT_ERR_OR_NULL(test, r);
+	if (!IS_ERR(r)) {
+		KUNIT_EXPECT_EQ(test, t->mapped, 3);
+		expect_scattered(test, r, t->phys + OPS_ADDR);
+		dma_runs_free(r);
+	}
+	t->fail_at = t->phys + 3 * SZ_1M;
+	expect_refused(test, t->other, -EIO);
 	KUNIT_EXPECT_EQ(test, t->mapped, 0);
 	set_dma_ops(t->other, NULL);
 }
@@ -948,27 +1119,45 @@ static void test_ops_merge(struct kunit *test)
 static void test_ops_sync(struct kunit *test)
 {
 	struct remap_test *t = test->priv;
-	struct dma_remap *r;
+	phys_addr_t pages[TEST_PAGES];
+	struct dma_runs *r;
 
 	set_dma_ops(t->other, &sg_ops);
 	dev_set_drvdata(t->other, t);
 	/* Has the core ask whether there is something to be synced. */
 	KUNIT_EXPECT_EQ(test, dma_set_mask(t->other, DMA_BIT_MASK(64)), 0);
-	kunit_activate_static_stub(test, dma_alloc_to_phys, stub_scattered);
-	r = dma_alloc_pages_remap(t->owner, t->dma_addr, TEST_SIZE, t->other, DMA_TO_DEVICE);
+	fill_scattered(pages);
+	r = remap_pages(t->owner, t->dma_addr, pages, t->other, DMA_TO_DEVICE);
 	KUNIT_EXPECT_NOT_ERR_OR_NULL(test, r);
 	if (!IS_ERR(r)) {
-		KUNIT_EXPECT_EQ(test, r->nr_extents, 1);
-		dma_sync_remap_for_device(r, DMA_TO_DEVICE);
+		expect_piece(test, r, 0, OPS_ADDR, TEST_SIZE);
+		/* The device has it from the start. */
 		KUNIT_EXPECT_EQ(test, t->synced, 3);
+		dma_runs_sync(r, 0, TEST_SIZE, DMA_TO_DEVICE, true);
+		KUNIT_EXPECT_EQ(test, t->synced, 6);
 		KUNIT_EXPECT_EQ(test, t->largest_sync, 2 * PAGE_SIZE);
-		dma_free_remap(t->other, r, TEST_SIZE);
+		dma_runs_free(r);
+	}
+
+	/* What is coherent is not synced. */
+	t->synced = 0;
+	r = remap(t, t->other);
+	KUNIT_EXPECT_NOT_ERR_OR_NULL(test, r);
+	if (!IS_ERR(r)) {
+		dma_runs_sync(r, 0, TEST_SIZE, DMA_TO_DEVICE, true);
+		KUNIT_EXPECT_EQ(test, t->synced, 0);
+		dma_runs_free(r);
 	}
 	set_dma_ops(t->other, NULL);
 	KUNIT_EXPECT_EQ(test, dma_set_mask(t->other, DMA_BIT_MASK(64)), 0);
 }
 #else
 static void test_ops(struct kunit *test)
+{
+	kunit_skip(test, "needs ARCH_HAS_DMA_OPS");
+}
+
+static void test_ops_bounce(struct kunit *test)
 {
 	kunit_skip(test, "needs ARCH_HAS_DMA_OPS");
 }
@@ -1017,18 +1206,17 @@ static void expect_translation(struct kunit *test, struct device *dev, dma_addr_
 }
 
 /* One range, that leads to these pages while it is there. */
-static void expect_iova(struct kunit *test, struct dma_remap *r, struct device *dev,
+static void expect_iova(struct kunit *test, struct dma_runs *r, struct device *dev,
 			const phys_addr_t *phys)
 {
 	dma_addr_t addr;
 
 	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, r);
-	addr = r->extents[0].addr;
-	KUNIT_EXPECT_EQ(test, r->nr_extents, 1);
-	KUNIT_EXPECT_EQ(test, r->extents[0].size, TEST_SIZE);
+	addr = remap_addr(r, 0);
+	expect_piece(test, r, 0, addr, TEST_SIZE);
 	expect_translation(test, dev, addr, phys);
-	expect_syncs(test, dev, r, DMA_FROM_DEVICE, 2);
-	dma_free_remap(dev, r, TEST_SIZE);
+	expect_syncs(test, r);
+	dma_runs_free(r);
 	expect_translation(test, dev, addr, NULL);
 }
 
@@ -1037,14 +1225,12 @@ static void test_iommu_other(struct kunit *test)
 	struct remap_test *t = test->priv;
 	struct device *dev = iommu_device(test, 0);
 	phys_addr_t phys[TEST_PAGES];
-	struct dma_remap *r;
-	int i;
+	struct dma_runs *r;
 
 	/* It may well snoop, or not, unlike a fake device. */
 	if (dev_is_dma_coherent(t->owner) && !dev_is_dma_coherent(dev))
 		kunit_skip(test, "the device does not snoop");
-	for (i = 0; i < TEST_PAGES; i++)
-		phys[i] = t->phys + i * PAGE_SIZE;
+	fill_contiguous(phys, t->phys);
 	r = remap(t, dev);
 	expect_iova(test, r, dev, phys);
 }
@@ -1054,20 +1240,17 @@ static void test_iommu_merge(struct kunit *test)
 {
 	struct remap_test *t = test->priv;
 	struct device *dev = iommu_device(test, 0);
-	struct dma_allocation alloc = { .size = TEST_SIZE };
 	phys_addr_t phys[TEST_PAGES];
-	struct dma_remap *r;
+	struct dma_runs *r;
 	dma_addr_t addr;
-	int i;
 
 	if (dev_is_dma_coherent(t->owner) && !dev_is_dma_coherent(dev))
 		kunit_skip(test, "the device does not snoop");
-	for (i = 0; i < TEST_PAGES; i++)
-		stub_scattered(&alloc, i * PAGE_SIZE, &phys[i]);
+	fill_scattered(phys);
 	kunit_activate_static_stub(test, dma_alloc_to_phys, stub_scattered);
 	r = remap(t, dev);
 	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, r);
-	addr = r->extents[0].addr;
+	addr = remap_addr(r, 0);
 	expect_iova(test, r, dev, phys);
 	for (t->fail_at = TEST_SIZE; t->fail_at; ) {
 		t->fail_at -= PAGE_SIZE;
@@ -1080,7 +1263,7 @@ static void test_iommu_merge(struct kunit *test)
 static void iommu_owner(struct kunit *test, struct device *owner, struct device *dev)
 {
 	phys_addr_t phys[TEST_PAGES];
-	struct dma_remap *r;
+	struct dma_runs *r;
 	dma_addr_t dma_addr;
 	void *cpu_addr;
 	int i;
@@ -1091,14 +1274,14 @@ static void iommu_owner(struct kunit *test, struct device *owner, struct device 
 	KUNIT_ASSERT_NOT_NULL(test, cpu_addr);
 	for (i = 0; i < TEST_PAGES; i++)
 		phys[i] = page_to_phys(vmalloc_to_page(cpu_addr + i * PAGE_SIZE));
-	r = dma_alloc_remap(owner, cpu_addr, dma_addr, TEST_SIZE, 0, dev);
+	r = dma_alloc_remap(owner, cpu_addr, dma_addr, TEST_SIZE, 0, dev, DMA_BIDIRECTIONAL);
 	KUNIT_EXPECT_NOT_ERR_OR_NULL(test, r);
 	if (!IS_ERR(r) && use_dma_iommu(dev)) {
 		expect_iova(test, r, dev, phys);
 	} else if (!IS_ERR(r)) {
 		for (i = 0; i < TEST_PAGES; i++)
 			KUNIT_EXPECT_EQ(test, to_phys(dev, remap_addr(r, i * PAGE_SIZE)), phys[i]);
-		dma_free_remap(dev, r, TEST_SIZE);
+		dma_runs_free(r);
 	}
 	expect_translation(test, owner, dma_addr, phys);
 	dma_free_coherent(owner, TEST_SIZE, cpu_addr, dma_addr);
@@ -1156,6 +1339,7 @@ static void test_iommu_alloc_undo(struct kunit *test)
 static struct kunit_case remap_test_cases[] = {
 	KUNIT_CASE(test_same_device),
 	KUNIT_CASE(test_other_device),
+	KUNIT_CASE(test_direction),
 	KUNIT_CASE(test_part_of_a_page),
 	KUNIT_CASE(test_bus_offset),
 	KUNIT_CASE(test_smaller_mask),
@@ -1172,12 +1356,11 @@ static struct kunit_case remap_test_cases[] = {
 	KUNIT_CASE(test_pool),
 	KUNIT_CASE(test_twice),
 	KUNIT_CASE(test_incoherent_device),
-	KUNIT_CASE(test_wrong_release),
-	KUNIT_CASE(test_sync_of_coherent),
 	KUNIT_CASE(test_unmap_symmetry),
 	KUNIT_CASE(test_leak),
 	KUNIT_CASE(test_alloc_undo),
 	KUNIT_CASE(test_ops),
+	KUNIT_CASE(test_ops_bounce),
 	KUNIT_CASE(test_ops_merge),
 	KUNIT_CASE(test_ops_sync),
 	KUNIT_CASE(test_iommu_other),

@@ -17,7 +17,6 @@
 #include <linux/highmem.h>
 #include <linux/iommu.h>
 #include <linux/iosys-map.h>
-#include <linux/logic_iomem.h>
 #include <linux/mm.h>
 #include <linux/mman.h>
 #include <linux/pci.h>
@@ -42,8 +41,6 @@ MODULE_IMPORT_NS("EXPORTED_FOR_KUNIT_TESTING");
 
 #define KIND_SIZE	SZ_64K
 #define KIND_PAGES	(KIND_SIZE >> PAGE_SHIFT)
-/* Within reach of a device of 32 bits. Only UML can have something there. */
-#define KIND_PHYS	((phys_addr_t)SZ_2G + SZ_1G)
 
 enum kind_row {
 	STREAMING,
@@ -51,19 +48,15 @@ enum kind_row {
 	COHERENT,
 	NO_KMAP,
 	NONCOHERENT,
-	NONCONTIG,
-	RESOURCE,
 	NUM_ROWS,
 };
 
-static const enum drm_gem_bo_kind row_kind[NUM_ROWS] = {
-	[STREAMING] = DRM_GEM_BO_STREAMING,
-	[IMPORTED] = DRM_GEM_BO_IMPORTED,
-	[COHERENT] = DRM_GEM_BO_COHERENT,
-	[NO_KMAP] = DRM_GEM_BO_COHERENT,
-	[NONCOHERENT] = DRM_GEM_BO_NONCOHERENT,
-	[NONCONTIG] = DRM_GEM_BO_NONCOHERENT,
-	[RESOURCE] = DRM_GEM_BO_RESOURCE,
+static const enum dma_runs_kind row_kind[NUM_ROWS] = {
+	[STREAMING] = DMA_RUNS_STREAMING,
+	[IMPORTED] = DMA_RUNS_IMPORTED,
+	[COHERENT] = DMA_RUNS_COHERENT,
+	[NO_KMAP] = DMA_RUNS_COHERENT,
+	[NONCOHERENT] = DMA_RUNS_NONCOHERENT,
 };
 
 static const char * const row_name[NUM_ROWS] = {
@@ -72,8 +65,6 @@ static const char * const row_name[NUM_ROWS] = {
 	[COHERENT] = "coherent",
 	[NO_KMAP] = "no-kmap",
 	[NONCOHERENT] = "noncoherent",
-	[NONCONTIG] = "noncontig",
-	[RESOURCE] = "resource",
 };
 
 struct kind_bo {
@@ -91,8 +82,7 @@ struct kind_ctx {
 	struct device *other;
 	/* Errors to be expected: how @other reaches memory that @dev allocated. */
 	int reach[NUM_ROWS];
-	/* How @dev reaches a resource, and whether it has coherent memory at all. */
-	int own_resource;
+	/* Whether @dev has coherent memory at all. */
 	int own_coherent;
 	/* Coherent memory is without. */
 	bool no_pages;
@@ -213,18 +203,13 @@ static int kind_alloc(struct drm_gem_bo_backing *b, enum kind_row row)
 	case IMPORTED:
 		return drm_gem_bo_backing_map(b, 0, KIND_PAGES);
 	case COHERENT:
-		return drm_gem_bo_backing_alloc_coherent(b, GFP_KERNEL | __GFP_NOWARN,
-							 DMA_ATTR_WRITE_COMBINE);
+		return drm_gem_bo_backing_alloc(b, GFP_KERNEL | __GFP_NOWARN,
+						DMA_ATTR_WRITE_COMBINE);
 	case NO_KMAP:
-		return drm_gem_bo_backing_alloc_coherent(b, GFP_KERNEL | __GFP_NOWARN,
-							 DMA_ATTR_NO_KERNEL_MAPPING);
-	case NONCOHERENT:
-		return drm_gem_bo_backing_alloc_noncoherent(b, GFP_KERNEL | __GFP_NOWARN);
-	case NONCONTIG:
-		return drm_gem_bo_backing_alloc_noncontiguous(b, GFP_KERNEL | __GFP_NOWARN,
-							      DMA_ATTR_ALLOC_SINGLE_PAGES);
+		return drm_gem_bo_backing_alloc(b, GFP_KERNEL | __GFP_NOWARN,
+						DMA_ATTR_NO_KERNEL_MAPPING);
 	default:
-		return drm_gem_bo_backing_set_resource(b, KIND_PHYS, NULL);
+		return drm_gem_bo_backing_alloc(b, GFP_KERNEL | __GFP_NOWARN, 0);
 	}
 }
 
@@ -297,71 +282,6 @@ static void kind_unexport(struct dma_buf *dma_buf)
 }
 
 /*
- * What is behind the address of the resource: on UML, memory that can be had by
- * ioremap() only, elsewhere nothing
- */
-
-#if defined(CONFIG_INDIRECT_IOMEM) && IS_BUILTIN(CONFIG_DRM_KUNIT_TEST)
-#define HAVE_RESOURCE	true
-
-static u8 resource_bytes[KIND_SIZE];
-
-static unsigned long resource_read(void *priv, unsigned int offset, int size)
-{
-	unsigned long value = 0;
-
-	memcpy(&value, resource_bytes + offset, size);
-
-	return value;
-}
-
-static void resource_write(void *priv, unsigned int offset, int size, unsigned long value)
-{
-	memcpy(resource_bytes + offset, &value, size);
-}
-
-static const struct logic_iomem_ops resource_ops = {
-	.read = resource_read,
-	.write = resource_write,
-};
-
-static long resource_map(unsigned long offset, size_t size, const struct logic_iomem_ops **ops,
-			 void **priv)
-{
-	*ops = &resource_ops;
-
-	return offset;
-}
-
-static const struct logic_iomem_region_ops resource_region_ops = {
-	.map = resource_map,
-};
-
-static struct resource resource_region = {
-	.name = "drm_gem_bo_backing_kinds",
-	.start = KIND_PHYS,
-	.end = KIND_PHYS + KIND_SIZE - 1,
-	.flags = IORESOURCE_MEM,
-};
-
-/* Once for all suites, it cannot be taken back. */
-static int kind_suite_init(struct kunit_suite *suite)
-{
-	if (resource_region.parent)
-		return 0;
-
-	return logic_iomem_add_region(&resource_region, &resource_region_ops);
-}
-#else
-#define HAVE_RESOURCE	false
-
-static int kind_suite_init(struct kunit_suite *suite)
-{
-	return 0;
-}
-#endif
-
-/*
  * Operations; those with a lock of their own are called without
  */
 
@@ -376,7 +296,7 @@ static int op_clear(struct kunit *test, struct kind_bo *bo)
 	struct iosys_map map;
 	int ret;
 
-	if (bo->row == RESOURCE || bo->row == IMPORTED)
+	if (bo->row == IMPORTED)
 		return 0;
 	ret = drm_gem_bo_backing_vmap(&bo->backing, 0, KIND_SIZE, &map);
 	if (ret)
@@ -389,20 +309,7 @@ static int op_clear(struct kunit *test, struct kind_bo *bo)
 
 static int op_alloc_again(struct kunit *test, struct kind_bo *bo)
 {
-	switch (row_kind[bo->row]) {
-	case DRM_GEM_BO_NONCOHERENT:
-		return kind_alloc(&bo->backing, NONCONTIG);
-	case DRM_GEM_BO_RESOURCE:
-		return kind_alloc(&bo->backing, RESOURCE);
-	default:
-		return kind_alloc(&bo->backing, COHERENT);
-	}
-}
-
-static int op_alloc_other(struct kunit *test, struct kind_bo *bo)
-{
-	return kind_alloc(&bo->backing, row_kind[bo->row] == DRM_GEM_BO_COHERENT ?
-			  RESOURCE : COHERENT);
+	return drm_gem_bo_backing_alloc(&bo->backing, GFP_KERNEL | __GFP_NOWARN, 0);
 }
 
 static int op_populate(struct kunit *test, struct kind_bo *bo)
@@ -432,21 +339,21 @@ static int op_dma_addr(struct kunit *test, struct kind_bo *bo)
 
 static int op_dma_cursor(struct kunit *test, struct kind_bo *bo)
 {
-	struct drm_gem_bo_cursor cur;
+	struct dma_cursor cur;
 	u64 size = 0;
 	int ret;
 
 	ret = drm_gem_bo_dma_begin(&cur, &bo->backing, 1, KIND_SIZE - 1);
 	if (ret)
 		return ret;
-	while (drm_gem_bo_dma_next(&cur))
+	while (dma_cursor_next(&cur))
 		size += cur.size;
 	KUNIT_EXPECT_EQ(test, size, KIND_SIZE - 1);
 
 	return 0;
 }
 
-/* The DMA API gives one range, and so is a resource. */
+/* The DMA API gives one range. */
 static int op_contiguous(struct kunit *test, struct kind_bo *bo)
 {
 	dma_addr_t dma_addr;
@@ -468,14 +375,14 @@ static int op_page(struct kunit *test, struct kind_bo *bo)
 
 static int op_page_cursor(struct kunit *test, struct kind_bo *bo)
 {
-	struct drm_gem_bo_cursor cur;
+	struct dma_cursor cur;
 	u64 size = 0;
 	int ret;
 
 	ret = drm_gem_bo_page_begin(&cur, &bo->backing, 0, KIND_SIZE);
 	if (ret)
 		return ret;
-	while (drm_gem_bo_page_next(&cur))
+	while (dma_cursor_next_phys(&cur))
 		size += cur.size;
 	KUNIT_EXPECT_EQ(test, size, KIND_SIZE);
 
@@ -496,12 +403,12 @@ static int op_sync_for_device(struct kunit *test, struct kind_bo *bo)
 
 static int op_begin(struct kunit *test, struct kind_bo *bo)
 {
-	return drm_gem_bo_backing_begin_cpu_access(&bo->backing, DMA_BIDIRECTIONAL);
+	return drm_gem_bo_backing_cpu_access(&bo->backing, DMA_BIDIRECTIONAL, false);
 }
 
 static int op_end(struct kunit *test, struct kind_bo *bo)
 {
-	return drm_gem_bo_backing_end_cpu_access(&bo->backing, DMA_BIDIRECTIONAL);
+	return drm_gem_bo_backing_cpu_access(&bo->backing, DMA_BIDIRECTIONAL, true);
 }
 
 static int vmap_range(struct kunit *test, struct kind_bo *bo, u64 offset, u8 value)
@@ -514,7 +421,7 @@ static int vmap_range(struct kunit *test, struct kind_bo *bo, u64 offset, u8 val
 	ret = drm_gem_bo_backing_vmap(&bo->backing, offset, KIND_SIZE - offset, &map);
 	if (ret)
 		return ret;
-	KUNIT_EXPECT_EQ(test, map.is_iomem, bo->row == RESOURCE);
+	KUNIT_EXPECT_FALSE(test, map.is_iomem);
 	iosys_map_memset(&map, 0, value, KIND_SIZE - offset);
 	KUNIT_EXPECT_EQ(test, iosys_map_rd(&map, KIND_SIZE - offset - 1, u8), value);
 	if (page) {
@@ -587,39 +494,12 @@ static unsigned long kind_vm_mmap(struct kunit *test, struct file *file, size_t 
 	return vm_mmap(file, 0, size, PROT_READ | PROT_WRITE, flags, offset);
 }
 
-/* There is nothing behind the address of the resource that could be read. */
-static void resource_check_user(struct kunit *test, unsigned long addr, u32 index)
-{
-	struct follow_pfnmap_args args = { .address = addr };
-	bool unlocked = false;
-	int fault, follow;
-
-	mmap_read_lock(current->mm);
-	fault = fixup_user_fault(current->mm, addr, FAULT_FLAG_WRITE, &unlocked);
-	args.vma = vma_lookup(current->mm, addr);
-	follow = args.vma ? follow_pfnmap_start(&args) : -EFAULT;
-	if (!follow) {
-		KUNIT_EXPECT_EQ(test, args.pfn, PHYS_PFN(KIND_PHYS) + index);
-		KUNIT_EXPECT_TRUE(test, args.writable);
-		follow_pfnmap_end(&args);
-	}
-	mmap_read_unlock(current->mm);
-	KUNIT_EXPECT_EQ(test, fault, 0);
-	KUNIT_EXPECT_EQ(test, follow, 0);
-}
-
 /* A word in each page, written by user space, seen by the kernel. */
 static void kind_check_user(struct kunit *test, struct kind_bo *bo, unsigned long addr,
 			    u32 index, u32 num)
 {
 	struct iosys_map map;
 	u32 i, word;
-
-	if (bo->row == RESOURCE) {
-		for (i = 0; i < num; i++)
-			resource_check_user(test, addr + i * PAGE_SIZE, index + i);
-		return;
-	}
 
 	for (i = 0; i < num; i++) {
 		u32 __user *user = (u32 __user *)(addr + i * PAGE_SIZE);
@@ -740,22 +620,10 @@ static int op_iommu_map(struct kunit *test, struct kind_bo *bo)
 }
 #endif
 
-static int op_sg_table(struct kunit *test, struct kind_bo *bo)
-{
-	struct sg_table *sgt = drm_gem_bo_backing_get_sg_table(&bo->backing);
-
-	if (IS_ERR(sgt))
-		return PTR_ERR(sgt);
-	sg_free_table(sgt);
-	kfree(sgt);
-
-	return 0;
-}
-
 static void kind_check_table(struct kunit *test, struct kind_bo *bo, struct sg_table *sgt)
 {
 	struct kind_ctx *ctx = test->priv;
-	bool pages = row_kind[bo->row] == DRM_GEM_BO_COHERENT ?
+	bool pages = row_kind[bo->row] == DMA_RUNS_COHERENT ?
 		!ctx->no_pages : (bool)drm_gem_bo_backing_page(&bo->backing, 0);
 	struct scatterlist *sg;
 	u64 size = 0;
@@ -792,10 +660,10 @@ static int export_table(struct kunit *test, struct kind_bo *bo, bool p2p)
 	sgt = dma_buf_map_attachment_unlocked(attach, DMA_BIDIRECTIONAL);
 	if (!IS_ERR(sgt)) {
 		kind_check_table(test, bo, sgt);
-		KUNIT_EXPECT_FALSE(test, list_empty(&bo->backing.peers));
+		KUNIT_EXPECT_FALSE(test, list_empty(&bo->backing.runs.others));
 		dma_buf_unmap_attachment_unlocked(attach, sgt, DMA_BIDIRECTIONAL);
 	}
-	KUNIT_EXPECT_TRUE(test, list_empty(&bo->backing.peers));
+	KUNIT_EXPECT_TRUE(test, list_empty(&bo->backing.runs.others));
 	dma_buf_detach(dma_buf, attach);
 	kind_unexport(dma_buf);
 
@@ -821,13 +689,13 @@ static int op_export_list(struct kunit *test, struct kind_bo *bo)
 
 	ret = kind_map_locked(importer);
 	if (!ret) {
-		KUNIT_EXPECT_FALSE(test, list_empty(&bo->backing.peers));
+		KUNIT_EXPECT_FALSE(test, list_empty(&bo->backing.runs.others));
 		KUNIT_EXPECT_NULL(test, drm_gem_bo_backing_page(&importer->backing, 0));
 		KUNIT_EXPECT_EQ(test, op_dma_cursor(test, importer), 0);
 	}
 	kunit_release_action(test, kind_bo_put, &importer->base);
 	flush_delayed_fput();
-	KUNIT_EXPECT_TRUE(test, list_empty(&bo->backing.peers));
+	KUNIT_EXPECT_TRUE(test, list_empty(&bo->backing.runs.others));
 
 	return ret;
 }
@@ -865,17 +733,17 @@ static int map_peer(struct kunit *test, struct kind_bo *bo, struct device *dev,
 	peer = drm_gem_bo_backing_map_peer(&bo->backing, dev, dir);
 	if (IS_ERR(peer))
 		return PTR_ERR(peer);
-	KUNIT_EXPECT_GE(test, drm_gem_bo_peer_contiguous_dma(peer, &dma_addr), PAGE_SIZE);
+	KUNIT_EXPECT_GE(test, dma_runs_contiguous(peer->list, 0, &dma_addr), PAGE_SIZE);
 
 	/* In any direction, however it is mapped. */
-	dma_resv_lock(bo->base.resv, NULL);
 	if (bo->row != IMPORTED) {
 		KUNIT_EXPECT_EQ(test, op_begin(test, bo), 0);
 		KUNIT_EXPECT_EQ(test, op_end(test, bo), 0);
+		dma_resv_lock(bo->base.resv, NULL);
 		KUNIT_EXPECT_LT(test, drm_gem_bo_backing_evict(&bo->backing), 0);
 		KUNIT_EXPECT_LT(test, drm_gem_bo_backing_free(&bo->backing), 0);
+		dma_resv_unlock(bo->base.resv);
 	}
-	dma_resv_unlock(bo->base.resv);
 	drm_gem_bo_backing_unmap_peer(&bo->backing, peer);
 
 	return 0;
@@ -924,7 +792,7 @@ static int op_free(struct kunit *test, struct kind_bo *bo)
 }
 
 /* Where the answer depends on the devices, too. */
-enum { ANY, OWN_DMA, OTHER };
+enum { ANY, OTHER };
 
 #define NO	(-EOPNOTSUPP)
 #define NX	(-ENXIO)
@@ -942,44 +810,42 @@ static const struct {
 	bool unlocked;
 	int ret[NUM_ROWS];
 } ops[] = {
-	{ "map nothing",     op_map,             ANY,     false, { NX,  0, NX, NX, NX, NX, NX } },
-	{ "free nothing",    op_free,            ANY,     false, { NO, NO,  0,  0,  0,  0,  0 } },
-	{ "get memory",      op_alloc,           ANY,     false, {  0,  0,  0,  0,  0,  0,  0 } },
-	{ "again",           op_alloc_again,     ANY,     false, { NO, NO, EX, EX, EX, EX, EX } },
-	{ "as another kind", op_alloc_other,     ANY,     false, { NO, NO, NO, NO, NO, NO, NO } },
-	{ "populate",        op_populate,        ANY,     false, {  0, NO, NO, NO, NO, NO, NO } },
-	{ "is cleared",      op_clear,           ANY,     false, {  0,  0,  0, NO,  0,  0,  0 } },
-	{ "map",             op_map,             OWN_DMA, false, {  0,  0,  0,  0,  0,  0,  0 } },
-	{ "map again",       op_map,             OWN_DMA, false, {  0,  0,  0,  0,  0,  0,  0 } },
-	{ "dma_addr",        op_dma_addr,        OWN_DMA, false, {  0,  0,  0,  0,  0,  0,  0 } },
-	{ "dma cursor",      op_dma_cursor,      OWN_DMA, false, {  0,  0,  0,  0,  0,  0,  0 } },
-	{ "contiguous_dma",  op_contiguous,      OWN_DMA, false, {  0,  0,  0,  0,  0,  0,  0 } },
-	{ "page",            op_page,            ANY,     false, {  0, NE, NE, NE,  0,  0, NE } },
-	{ "page cursor",     op_page_cursor,     ANY,     false, {  0, NO, NO, NO,  0,  0, NO } },
-	{ "sync_for_cpu",    op_sync_for_cpu,    ANY,     false, {  0, NO, NO, NO,  0,  0, NO } },
-	{ "sync_for_device", op_sync_for_device, ANY,     false, {  0, NO, NO, NO,  0,  0, NO } },
-	{ "begin access",    op_begin,           ANY,     false, {  0, NO,  0,  0,  0,  0,  0 } },
-	{ "end access",      op_end,             ANY,     false, {  0, NO,  0,  0,  0,  0,  0 } },
-	{ "vmap",            op_vmap,            ANY,     false, {  0,  0,  0, NO,  0,  0,  0 } },
-	{ "vmap a part",     op_vmap_part,       ANY,     false, {  0, NO,  0, NO,  0,  0,  0 } },
-	{ "vaddr",           op_vaddr,           ANY,     false, { NE, NE,  0, NE,  0,  0, NE } },
-	{ "mmap, fault",     op_mmap,            ANY,     true,  {  0,  0,  0,  0,  0,  0,  0 } },
-	{ "mmap a part",     op_mmap_part,       ANY,     true,  {  0,  0,  0,  0,  0,  0,  0 } },
-	{ "mmap private",    op_mmap_private,    ANY,     true,  { IN, IN,  0,  0,  0,  0, IN } },
-	{ "mmap too much",   op_mmap_beyond,     ANY,     true,  { IN, IN, IN, IN, IN, IN, IN } },
-	{ "iommu_map",       op_iommu_map,       ANY,     false, { IO, NO, NO, NO, IO, IO, NO } },
-	{ "get_sg_table",    op_sg_table,        ANY,     false, {  0, NO, NO, NO, NO, NO, NO } },
-	{ "to a table",      op_export_table,    OTHER,   true,  {  0, NO,  0,  0,  0,  0, NO } },
-	{ "to a table, p2p", op_export_p2p,      OTHER,   true,  {  0, NO,  0,  0,  0,  0,  0 } },
-	{ "to a list",       op_export_list,     OTHER,   true,  {  0, NO,  0,  0,  0,  0,  0 } },
-	{ "to a CPU",        op_export_cpu,      ANY,     true,  {  0, NO,  0, NO,  0,  0,  0 } },
-	{ "map_peer",        op_map_peer,        OTHER,   true,  {  0,  0,  0,  0,  0,  0,  0 } },
-	{ "map_peer, reads", op_map_peer_read,   OTHER,   true,  {  0,  0,  0,  0,  0,  0,  0 } },
-	{ "map_peer, owner", op_map_peer_owner,  OWN_DMA, true,  {  0,  0,  0,  0,  0,  0,  0 } },
-	{ "unmap",           op_unmap,           ANY,     false, {  0,  0, BU, BU, BU, BU,  0 } },
-	{ "evict",           op_evict,           ANY,     false, {  0, NO, NO, NO, NO, NO, NO } },
-	{ "free",            op_free,            ANY,     false, { NO, NO,  0,  0,  0,  0,  0 } },
-	{ "map after that",  op_map,             ANY,     false, { NX,  0, NX, NX, NX, NX, NX } },
+	{ "map nothing",     op_map,             ANY,   false, { NX,  0, NX, NX, NX } },
+	{ "free nothing",    op_free,            ANY,   false, { NO, NO,  0,  0,  0 } },
+	{ "get memory",      op_alloc,           ANY,   false, {  0,  0,  0,  0,  0 } },
+	{ "again",           op_alloc_again,     ANY,   false, { NO, NO, EX, EX, EX } },
+	{ "populate",        op_populate,        ANY,   false, {  0, NO, NO, NO, NO } },
+	{ "is cleared",      op_clear,           ANY,   false, {  0,  0,  0, NO,  0 } },
+	{ "map",             op_map,             ANY,   false, {  0,  0,  0,  0,  0 } },
+	{ "map again",       op_map,             ANY,   false, {  0,  0,  0,  0,  0 } },
+	{ "dma_addr",        op_dma_addr,        ANY,   false, {  0,  0,  0,  0,  0 } },
+	{ "dma cursor",      op_dma_cursor,      ANY,   false, {  0,  0,  0,  0,  0 } },
+	{ "contiguous_dma",  op_contiguous,      ANY,   false, {  0,  0,  0,  0,  0 } },
+	{ "page",            op_page,            ANY,   false, {  0, NE, NE, NE,  0 } },
+	{ "page cursor",     op_page_cursor,     ANY,   false, {  0, NO, NO, NO,  0 } },
+	{ "sync_for_cpu",    op_sync_for_cpu,    ANY,   false, {  0, NO, NO, NO,  0 } },
+	{ "sync_for_device", op_sync_for_device, ANY,   false, {  0, NO, NO, NO,  0 } },
+	{ "begin access",    op_begin,           ANY,   true,  {  0, NO,  0,  0,  0 } },
+	{ "end access",      op_end,             ANY,   true,  {  0, NO,  0,  0,  0 } },
+	{ "vmap",            op_vmap,            ANY,   false, {  0,  0,  0, NO,  0 } },
+	{ "vmap a part",     op_vmap_part,       ANY,   false, {  0, NO,  0, NO,  0 } },
+	{ "vaddr",           op_vaddr,           ANY,   false, { NE, NE,  0, NE,  0 } },
+	{ "mmap, fault",     op_mmap,            ANY,   true,  {  0,  0,  0,  0,  0 } },
+	{ "mmap a part",     op_mmap_part,       ANY,   true,  {  0,  0,  0,  0,  0 } },
+	{ "mmap private",    op_mmap_private,    ANY,   true,  { IN, IN,  0,  0,  0 } },
+	{ "mmap too much",   op_mmap_beyond,     ANY,   true,  { IN, IN, IN, IN, IN } },
+	{ "iommu_map",       op_iommu_map,       ANY,   false, { IO, NO, NO, NO, IO } },
+	{ "to a table",      op_export_table,    OTHER, true,  {  0, NO,  0,  0,  0 } },
+	{ "to a table, p2p", op_export_p2p,      OTHER, true,  {  0, NO,  0,  0,  0 } },
+	{ "to a list",       op_export_list,     OTHER, true,  {  0, NO,  0,  0,  0 } },
+	{ "to a CPU",        op_export_cpu,      ANY,   true,  {  0, NO,  0, NO,  0 } },
+	{ "map_peer",        op_map_peer,        OTHER, true,  {  0,  0,  0,  0,  0 } },
+	{ "map_peer, reads", op_map_peer_read,   OTHER, true,  {  0,  0,  0,  0,  0 } },
+	{ "map_peer, owner", op_map_peer_owner,  ANY,   true,  {  0,  0,  0,  0,  0 } },
+	{ "unmap",           op_unmap,           ANY,   false, {  0,  0, BU, BU, BU } },
+	{ "evict",           op_evict,           ANY,   false, {  0, NO, NO, NO, NO } },
+	{ "free",            op_free,            ANY,   false, { NO, NO,  0,  0,  0 } },
+	{ "map after that",  op_map,             ANY,   false, { NX,  0, NX, NX, NX } },
 };
 
 static int op_expected(const struct kind_ctx *ctx, int op, enum kind_row row)
@@ -988,21 +854,10 @@ static int op_expected(const struct kind_ctx *ctx, int op, enum kind_row row)
 
 	if (ret)
 		return ret;
-	if (ops[op].fn == op_alloc && row_kind[row] == DRM_GEM_BO_COHERENT)
+	if (ops[op].fn == op_alloc && row_kind[row] == DMA_RUNS_COHERENT)
 		return ctx->own_coherent;
-	if (ops[op].where == OWN_DMA && row == RESOURCE && ctx->own_resource)
-		return ops[op].fn == op_map || ops[op].fn == op_map_peer_owner ?
-			ctx->own_resource : -ENXIO;
 
 	return ops[op].where == OTHER ? ctx->reach[row] : 0;
-}
-
-/* What cannot be asked here: there is nothing behind the address. */
-static bool op_left_out(int op, enum kind_row row)
-{
-	return row == RESOURCE && !HAVE_RESOURCE &&
-	       (ops[op].fn == op_vmap || ops[op].fn == op_vmap_part ||
-		ops[op].fn == op_export_cpu);
 }
 
 static int op_run_locked(struct kunit *test, int op, struct kind_bo *bo)
@@ -1047,7 +902,7 @@ static void matrix_line(struct kunit *test, int op, struct kind_bo **bo)
 	for (row = 0; row < NUM_ROWS; row++) {
 		int ret = 0;
 
-		if (bo[row] && !op_left_out(op, row)) {
+		if (bo[row]) {
 			ret = op_run(test, op, bo[row]);
 			if (ret)
 				n += scnprintf(line + n, sizeof(line) - n, " %-12pe",
@@ -1085,50 +940,6 @@ static void test_matrix(struct kunit *test)
  * What is refused
  */
 
-static void test_resource_refused(struct kunit *test)
-{
-	struct kind_ctx *ctx = test->priv;
-	struct kind_bo *bo = kind_bo_new(test, RESOURCE);
-	struct drm_gem_bo_backing *b = &bo->backing;
-
-	dma_resv_lock(bo->base.resv, NULL);
-	KUNIT_EXPECT_EQ(test, drm_gem_bo_backing_set_resource(b, KIND_PHYS + 1, NULL), -EINVAL);
-	KUNIT_EXPECT_EQ(test, drm_gem_bo_backing_set_resource(b, -(phys_addr_t)PAGE_SIZE, NULL),
-			-EINVAL);
-	KUNIT_EXPECT_EQ(test, drm_gem_bo_backing_set_resource(b, KIND_PHYS, NULL), 0);
-
-	/* The last byte is beyond what the device reaches. */
-	ctx->dev->bus_dma_limit = KIND_PHYS + KIND_SIZE - 2;
-	kunit_warning_suppress(test) {
-		KUNIT_EXPECT_EQ(test, drm_gem_bo_backing_map(b, 0, KIND_PAGES), -EIO);
-	}
-	ctx->dev->bus_dma_limit = 0;
-	KUNIT_EXPECT_EQ(test, drm_gem_bo_backing_mapped_size(b), 0);
-	KUNIT_EXPECT_EQ(test, drm_gem_bo_backing_map(b, 0, KIND_PAGES), ctx->own_resource);
-	dma_resv_unlock(bo->base.resv);
-}
-
-/* A PCI device, and nobody who knows the route to it. */
-static void test_no_route(struct kunit *test)
-{
-#ifdef CONFIG_PCI
-	struct device *pci = kunit_kzalloc(test, sizeof(*pci), GFP_KERNEL);
-	struct kind_bo *bo = kind_bo_new(test, RESOURCE);
-	u64 mask = DMA_BIT_MASK(64);
-
-	KUNIT_ASSERT_NOT_NULL(test, pci);
-	pci->bus = &pci_bus_type;
-	pci->dma_mask = &mask;
-	KUNIT_EXPECT_EQ(test, kind_alloc_locked(bo, RESOURCE), 0);
-	KUNIT_EXPECT_EQ(test, -EREMOTEIO,
-			PTR_ERR(drm_gem_bo_backing_map_peer(&bo->backing, pci,
-							    DMA_BIDIRECTIONAL)));
-	KUNIT_EXPECT_TRUE(test, list_empty(&bo->backing.peers));
-#else
-	kunit_skip(test, "CONFIG_PCI is off");
-#endif
-}
-
 static void test_no_dma_mask(struct kunit *test)
 {
 	struct kind_ctx *ctx = test->priv;
@@ -1140,10 +951,8 @@ static void test_no_dma_mask(struct kunit *test)
 		bo[row] = kind_bo_new(test, row);
 
 	ctx->dev->dma_mask = NULL;
-	for (row = COHERENT; row < RESOURCE; row++)
+	for (row = COHERENT; row < NUM_ROWS; row++)
 		KUNIT_EXPECT_EQ(test, kind_alloc_locked(bo[row], row), -ENODEV);
-	KUNIT_EXPECT_EQ(test, kind_alloc_locked(bo[RESOURCE], RESOURCE), 0);
-	KUNIT_EXPECT_EQ(test, kind_map_locked(bo[RESOURCE]), -ENODEV);
 	KUNIT_EXPECT_EQ(test, kind_map_locked(bo[IMPORTED]), -ENODEV);
 	ctx->dev->dma_mask = mask;
 
@@ -1163,7 +972,7 @@ static void test_alloc_unreachable(struct kunit *test)
 	struct kind_ctx *ctx = test->priv;
 	int row;
 
-	for (row = COHERENT; row < RESOURCE; row++) {
+	for (row = COHERENT; row < NUM_ROWS; row++) {
 		struct kind_bo *bo = kind_bo_new(test, row);
 
 		ctx->dev->bus_dma_limit = 1;
@@ -1200,12 +1009,77 @@ static void test_empty(struct kunit *test)
 	}
 }
 
+/* Only what is there without a fault. */
+static bool user_has_pfn(unsigned long addr, unsigned long pfn)
+{
+	struct follow_pfnmap_args args = { .address = addr };
+	bool same = false;
+
+	mmap_read_lock(current->mm);
+	args.vma = vma_lookup(current->mm, addr);
+	if (args.vma && !follow_pfnmap_start(&args)) {
+		same = args.pfn == pfn;
+		follow_pfnmap_end(&args);
+	}
+	mmap_read_unlock(current->mm);
+
+	return same;
+}
+
+/* As a device that bounces has it mapped: cut into runs of three pages. */
+static int add_cut_run(struct dma_runs *runs, struct page *page)
+{
+	struct dma_runs more;
+	u32 i, num;
+	int ret;
+
+	for (i = 0; i < KIND_PAGES; i += num) {
+		num = min(KIND_PAGES - i, 3);
+		dma_runs_init(&more, NULL, DMA_RUNS_STREAMING, KIND_PAGES);
+		ret = dma_runs_add(&more, i, page_to_phys(page + i), num);
+		if (!ret)
+			ret = dma_runs_splice(runs, &more);
+		if (ret)
+			return ret;
+		runs->runs[runs->num_runs - 1].cut = i > 0;
+	}
+
+	return dma_runs_valid(runs) ? 0 : -EINVAL;
+}
+
+/* One fault fills the page table across what is cut for a device only. */
+static void test_fault_cut(struct kunit *test)
+{
+	struct page *page = alloc_pages(GFP_KERNEL | __GFP_COMP, get_order(KIND_SIZE));
+	struct kind_bo *bo = kind_bo_new(test, STREAMING);
+	struct file *file = kind_file(test, bo);
+	unsigned long addr, touched;
+	u32 i;
+
+	KUNIT_ASSERT_NOT_NULL(test, page);
+	KUNIT_EXPECT_EQ(test, add_cut_run(&bo->backing.runs, page), 0);
+	addr = kind_vm_mmap(test, file, KIND_SIZE, MAP_SHARED, 0);
+	KUNIT_ASSERT_FALSE(test, IS_ERR_VALUE(addr));
+	touched = addr + KIND_SIZE / 2;
+	KUNIT_EXPECT_EQ(test, put_user(1, (u32 __user *)touched), 0);
+	for (i = 0; i < KIND_PAGES; i++)
+		KUNIT_EXPECT_EQ_MSG(test, user_has_pfn(addr + i * PAGE_SIZE, page_to_pfn(page) + i),
+				    (addr + i * PAGE_SIZE) >> PMD_SHIFT == touched >> PMD_SHIFT,
+				    "page %u", i);
+	KUNIT_EXPECT_EQ(test, vm_munmap(addr, KIND_SIZE), 0);
+	kind_file_put(file);
+
+	/* Not the object's to put. */
+	dma_runs_clear(&bo->backing.runs);
+	__free_pages(page, get_order(KIND_SIZE));
+}
+
 /* Some platforms have no coherent memory for devices that do not snoop. */
 static bool kind_has_memory(struct kunit *test, enum kind_row row)
 {
 	struct kind_ctx *ctx = test->priv;
 
-	return row_kind[row] != DRM_GEM_BO_COHERENT || !ctx->own_coherent;
+	return row_kind[row] != DMA_RUNS_COHERENT || !ctx->own_coherent;
 }
 
 /* A purge under the eyes of user space. */
@@ -1284,7 +1158,7 @@ static u32 byte_offset(u32 i)
 /* As the device sees it: what does not snoop goes past the caches. */
 static u8 *device_byte(struct kunit *test, struct kind_bo *bo, u32 i)
 {
-	struct device *dev = bo->backing.dma.dev;
+	struct device *dev = bo->backing.runs.dev;
 	pgprot_t prot = PAGE_KERNEL;
 	struct page *page;
 	dma_addr_t addr;
@@ -1349,7 +1223,7 @@ static void owner_syncs(struct kunit *test, struct kind_bo *bo, bool for_device)
 {
 	u32 i;
 
-	if (row_kind[bo->row] == DRM_GEM_BO_COHERENT)
+	if (row_kind[bo->row] == DMA_RUNS_COHERENT)
 		return;
 	for (i = 0; i < KIND_PAGES; i++) {
 		u64 offset = (u64)i << PAGE_SHIFT;
@@ -1384,12 +1258,14 @@ static void importer_transfers(struct kunit *test, struct kind_bo *bo,
 {
 	struct drm_gem_bo_backing *b = &bo->backing;
 
-	KUNIT_EXPECT_EQ(test, drm_gem_bo_backing_end_cpu_access(b, DMA_TO_DEVICE), 0);
+	KUNIT_EXPECT_EQ(test, drm_gem_bo_backing_cpu_access(b, DMA_TO_DEVICE, true), 0);
 	device_reads(test, importer, value);
 	device_writes(test, importer, 0x50);
-	KUNIT_EXPECT_EQ(test, drm_gem_bo_backing_begin_cpu_access(b, DMA_FROM_DEVICE), 0);
+	KUNIT_EXPECT_EQ(test, drm_gem_bo_backing_cpu_access(b, DMA_FROM_DEVICE, false), 0);
+	dma_resv_lock(b->obj->resv, NULL);
 	value = cpu_copies(test, bo, 0x50, 0x70);
-	KUNIT_EXPECT_EQ(test, drm_gem_bo_backing_end_cpu_access(b, DMA_TO_DEVICE), 0);
+	dma_resv_unlock(b->obj->resv);
+	KUNIT_EXPECT_EQ(test, drm_gem_bo_backing_cpu_access(b, DMA_TO_DEVICE, true), 0);
 	device_reads(test, importer, value);
 }
 
@@ -1407,7 +1283,7 @@ static bool has_pages(struct kind_bo *bo)
 	dma_addr_t addr;
 
 	return !drm_gem_bo_backing_dma_addr(&bo->backing, 0, &addr) &&
-	       pfn_valid(PHYS_PFN(device_phys(bo->backing.dma.dev, addr)));
+	       pfn_valid(PHYS_PFN(device_phys(bo->backing.runs.dev, addr)));
 }
 
 static void row_transfers(struct kunit *test, enum kind_row row)
@@ -1437,10 +1313,8 @@ static void row_transfers(struct kunit *test, enum kind_row row)
 	if (ctx->reach[row])
 		return;
 
-	dma_resv_lock(bo->base.resv, NULL);
 	importer_transfers(test, bo, importer, value);
 	KUNIT_EXPECT_EQ(test, drm_gem_bo_backing_dma_addr(&importer->backing, 0, &addr), 0);
-	dma_resv_unlock(bo->base.resv);
 	kunit_release_action(test, kind_bo_put, &importer->base);
 	flush_delayed_fput();
 	expect_unmapped(test, ctx->other, addr);
@@ -1450,7 +1324,7 @@ static void test_transfers(struct kunit *test)
 {
 	int row;
 
-	for (row = STREAMING; row < RESOURCE; row++)
+	for (row = STREAMING; row < NUM_ROWS; row++)
 		if (row != IMPORTED && kind_has_memory(test, row))
 			row_transfers(test, row);
 }
@@ -1524,7 +1398,7 @@ static void kind_fail_all(struct kunit *test, struct kind_bo *bo)
 		ret = alloc_and_map_peer(test, bo);
 		done = current->fail_nth;
 		current->fail_nth = 0;
-		KUNIT_EXPECT_TRUE(test, list_empty(&bo->backing.peers));
+		KUNIT_EXPECT_TRUE(test, list_empty(&bo->backing.runs.others));
 		kind_give_back(bo);
 		KUNIT_EXPECT_EQ(test, drm_gem_bo_backing_resident_size(&bo->backing), 0);
 		KUNIT_EXPECT_EQ(test, drm_gem_bo_backing_mapped_size(&bo->backing), 0);
@@ -1652,13 +1526,8 @@ static int kind_init_devices(struct kunit *test, const char *name, struct device
 
 	if (!kind_has_coherent(dev))
 		ctx->own_coherent = -ENOMEM;
-	if (kind_bounces(dev))
-		ctx->own_resource = -EIO;
 	if (kind_bounces(other))
-		kind_reach(ctx, COHERENT, RESOURCE, -EIO);
-	/* Nobody provides the resource, so that nobody knows routes of PCI. */
-	if (dev_is_pci(dev) || dev_is_pci(other))
-		kind_reach(ctx, RESOURCE, RESOURCE, -EREMOTEIO);
+		kind_reach(ctx, COHERENT, NONCOHERENT, -EIO);
 
 	/* Before the devices go: a dma-buf is released when its file is. */
 	return kunit_add_action_or_reset(test, kind_flush, NULL);
@@ -1692,7 +1561,7 @@ static int kind_init_unreachable(struct kunit *test)
 	ctx = test->priv;
 	ctx->name = "OUT OF REACH";
 	ctx->other->bus_dma_limit = 1;
-	kind_reach(ctx, STREAMING, RESOURCE, -EIO);
+	kind_reach(ctx, STREAMING, NONCOHERENT, -EIO);
 
 	return 0;
 }
@@ -1841,11 +1710,10 @@ static int kind_init_to_iommu(struct kunit *test)
 
 static struct kunit_case kind_cases[] = {
 	KUNIT_CASE(test_matrix),
-	KUNIT_CASE(test_resource_refused),
-	KUNIT_CASE(test_no_route),
 	KUNIT_CASE(test_no_dma_mask),
 	KUNIT_CASE(test_alloc_unreachable),
 	KUNIT_CASE(test_empty),
+	KUNIT_CASE(test_fault_cut),
 	KUNIT_CASE(test_free_while_mmapped),
 	KUNIT_CASE(test_export_outlives),
 	KUNIT_CASE(test_transfers),
@@ -1867,14 +1735,12 @@ static struct kunit_case kind_cases[] = {
 									\
 	static struct kunit_suite kind_##_name##_suite = {		\
 		.name = "drm_gem_bo_backing_kinds_" #_name,		\
-		.suite_init = kind_suite_init,				\
 		.init = kind_init_##_name,				\
 		.test_cases = kind_##_name##_cases,			\
 	}
 
 static struct kunit_suite kind_suite = {
 	.name = "drm_gem_bo_backing_kinds",
-	.suite_init = kind_suite_init,
 	.init = kind_init,
 	.test_cases = kind_cases,
 };

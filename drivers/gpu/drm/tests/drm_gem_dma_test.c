@@ -159,7 +159,7 @@ static void test_create(struct kunit *test)
 	dma_addr_t dma_addr;
 
 	KUNIT_EXPECT_EQ(test, dma_obj->base.size, TEST_SIZE);
-	KUNIT_EXPECT_EQ(test, dma_obj->backing.kind, DRM_GEM_BO_COHERENT);
+	KUNIT_EXPECT_EQ(test, dma_obj->backing.runs.kind, DMA_RUNS_COHERENT);
 	KUNIT_EXPECT_EQ(test, drm_gem_bo_backing_contiguous_dma(&dma_obj->backing, &dma_addr),
 			TEST_SIZE);
 	KUNIT_EXPECT_EQ(test, drm_gem_dma_addr(dma_obj), dma_addr);
@@ -384,15 +384,15 @@ static void test_export_list(struct kunit *test)
 	dma_buf = export(test, dma_obj);
 	importer = import(test, ctx->drm_other, dma_buf);
 	KUNIT_EXPECT_TRUE(test, drm_gem_is_imported(&importer->base));
-	KUNIT_EXPECT_EQ(test, importer->backing.kind, DRM_GEM_BO_IMPORTED);
+	KUNIT_EXPECT_EQ(test, importer->backing.runs.kind, DMA_RUNS_IMPORTED);
 	KUNIT_EXPECT_NE(test, drm_gem_dma_addr(importer), 0);
 	KUNIT_EXPECT_NULL(test, drm_gem_dma_vaddr(importer));
-	KUNIT_EXPECT_FALSE(test, list_empty(&dma_obj->backing.peers));
+	KUNIT_EXPECT_FALSE(test, list_empty(&dma_obj->backing.runs.others));
 	/* By the exporter. */
 	KUNIT_EXPECT_EQ(test, read_word(test, importer, 0), TEST_WORD);
 	dma_buf_put(dma_buf);
 	put_now(test, importer);
-	KUNIT_EXPECT_TRUE(test, list_empty(&dma_obj->backing.peers));
+	KUNIT_EXPECT_TRUE(test, list_empty(&dma_obj->backing.runs.others));
 }
 
 /* Where importers would have to bounce: refused, and nothing is left of it. */
@@ -411,7 +411,7 @@ static void test_export_refused(struct kunit *test)
 	obj = drm_gem_dma_prime_import_vmap(ctx->drm_vmap, dma_buf);
 	KUNIT_EXPECT_EQ(test, PTR_ERR(obj), -EIO);
 	KUNIT_EXPECT_TRUE(test, list_empty(&dma_buf->attachments));
-	KUNIT_EXPECT_TRUE(test, list_empty(&dma_obj->backing.peers));
+	KUNIT_EXPECT_TRUE(test, list_empty(&dma_obj->backing.runs.others));
 	put_dma_buf(dma_buf);
 }
 
@@ -693,8 +693,8 @@ static void test_sync(struct kunit *test)
 	struct drm_gem_dma_object *dma_obj = create(test, 16 * PAGE_SIZE);
 	struct gem_dma_plane *p;
 
-	KUNIT_EXPECT_EQ(test, dma_obj->backing.kind, DRM_GEM_BO_NONCOHERENT);
-	KUNIT_EXPECT_EQ(test, dma_obj->backing.dma.dir, DMA_TO_DEVICE);
+	KUNIT_EXPECT_EQ(test, dma_obj->backing.runs.kind, DMA_RUNS_NONCOHERENT);
+	KUNIT_EXPECT_EQ(test, dma_obj->backing.runs.dir, DMA_TO_DEVICE);
 	p = show(test, dma_obj, DRM_FORMAT_XRGB8888, 16);
 	expect_sync(test, p, 0);
 

@@ -104,17 +104,17 @@ static void vkms_test_gem_native(struct kunit *test)
 	struct drm_gem_shmem_object *shmem = vkms_test_create(test, ctx->vkms);
 	struct vkms_test_fb *fb = vkms_test_fb(test, &shmem->base);
 	struct drm_gem_bo_backing *backing = &shmem->backing;
-	struct drm_gem_bo_cursor cur;
+	struct dma_cursor cur;
 	u64 size = 0;
 
-	KUNIT_EXPECT_EQ(test, backing->kind, DRM_GEM_BO_STREAMING);
+	KUNIT_EXPECT_EQ(test, backing->runs.kind, DMA_RUNS_STREAMING);
 	KUNIT_EXPECT_EQ(test, drm_gem_bo_backing_resident_size(backing), 0);
 
 	KUNIT_ASSERT_EQ(test, 0, drm_gem_fb_vmap(&fb->base, fb->map, fb->data));
 	KUNIT_EXPECT_TRUE(test, drm_gem_bo_backing_is_populated(backing));
 	KUNIT_EXPECT_EQ(test, drm_gem_bo_backing_mapped_size(backing), 0);
 	KUNIT_ASSERT_EQ(test, 0, drm_gem_bo_page_begin(&cur, backing, 0, TEST_SIZE));
-	while (drm_gem_bo_page_next(&cur))
+	while (dma_cursor_next_phys(&cur))
 		size += cur.size;
 	KUNIT_EXPECT_EQ(test, size, TEST_SIZE);
 	drm_gem_fb_vunmap(&fb->base, fb->map);
@@ -146,7 +146,7 @@ static void vkms_test_gem_imported(struct kunit *test)
 	backing = &to_drm_gem_shmem_obj(obj)->backing;
 
 	/* The attachment pins the exporter's pages; the importer has none to show. */
-	KUNIT_EXPECT_EQ(test, backing->kind, DRM_GEM_BO_IMPORTED);
+	KUNIT_EXPECT_EQ(test, backing->runs.kind, DMA_RUNS_IMPORTED);
 	KUNIT_EXPECT_TRUE(test, drm_gem_bo_backing_is_populated(&shmem->backing));
 
 	vkms_test_check(test, fb, 0xa5);

@@ -1,0 +1,396 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+#ifndef _LINUX_DMA_RUNS_H
+#define _LINUX_DMA_RUNS_H
+
+#include <linux/build_bug.h>
+#include <linux/dma-direction.h>
+#include <linux/err.h>
+#include <linux/limits.h>
+#include <linux/list.h>
+#include <linux/types.h>
+
+#include <asm/page.h>
+
+struct device;
+struct p2pdma_provider;
+struct page;
+struct phys_vec;
+
+/**
+ * DOC: words
+ *
+ * run
+ *	A stretch of a buffer that is contiguous for the CPU and, once it is
+ *	mapped, for the device.
+ * list
+ *	The runs of one buffer, sorted by index. What has no run is a hole.
+ * kind
+ *	How the memory is mapped for DMA. It says what can be done with a list.
+ * owner
+ *	The device that a list is mapped for. Each other device that reaches the
+ *	same memory has a list of its own, made by dma_runs_map_for().
+ * cursor
+ *	A place in a list. Yields a byte range piece by piece.
+ * index, num_pages
+ *	Count pages of the CPU.
+ * offset, size
+ *	Count bytes.
+ */
+
+/**
+ * enum dma_runs_kind - how the memory of a list is mapped for DMA
+ *
+ * Independent of how the CPU caches it.
+ */
+enum dma_runs_kind {
+	/** @DMA_RUNS_STREAMING: pages, mapped with the streaming DMA API. */
+	DMA_RUNS_STREAMING,
+
+	/**
+	 * @DMA_RUNS_COHERENT: from dma_alloc_attrs(), mapped by being allocated.
+	 * CPU and device see the same without cache maintenance. There may be no
+	 * page, none is shown.
+	 */
+	DMA_RUNS_COHERENT,
+
+	/**
+	 * @DMA_RUNS_NONCOHERENT: from dma_alloc_pages() and its like, mapped by
+	 * being allocated. Has to be synced.
+	 */
+	DMA_RUNS_NONCOHERENT,
+
+	/**
+	 * @DMA_RUNS_RESOURCE: physical ranges without pages, such as a BAR. Each
+	 * device makes a mapping of its own, after a look at the route.
+	 */
+	DMA_RUNS_RESOURCE,
+
+	/**
+	 * @DMA_RUNS_IMPORTED: another exporter's, who owns the mapping. There are
+	 * addresses, and no page, not even if the memory has some.
+	 */
+	DMA_RUNS_IMPORTED,
+};
+
+/**
+ * struct dma_run - a stretch of a buffer that is contiguous for both sides
+ *
+ * Use the look-ups and cursors to read a list.
+ */
+struct dma_run {
+	/** @phys: physical address of the first byte, or DMA_RUN_NO_PHYS. */
+	phys_addr_t phys;
+
+	/** @dma_addr: address of the first byte for the device, if mapped. */
+	dma_addr_t dma_addr;
+
+	/** @index: offset in the buffer, in pages. */
+	u32 index;
+
+	/** @num_pages: length, in pages. */
+	u32 num_pages : 28;
+
+	/** @mapped: @dma_addr is valid. */
+	u32 mapped : 1;
+
+	/** @linked: private, there is nothing to be unmapped for this run. */
+	u32 linked : 1;
+
+	/** @fresh: private, mapped by the call that is under way. */
+	u32 fresh : 1;
+
+	/** @cut: private, goes on from the run before, for the mapping only. */
+	u32 cut : 1;
+};
+
+static_assert(sizeof(struct dma_run) <= 24);
+
+/** DMA_RUN_NO_PHYS - the physical address is not this list's to know */
+#define DMA_RUN_NO_PHYS		((phys_addr_t)-1)
+
+/** DMA_RUNS_MAX_PAGES - largest buffer, in pages */
+#define DMA_RUNS_MAX_PAGES	((1U << 28) - 1)
+
+/**
+ * struct dma_runs - the memory of a buffer, as a list of runs
+ *
+ * Whoever embeds it serialises: changes exclude each other and readers. Look-ups
+ * and cursors take no lock, never sleep and never allocate.
+ */
+struct dma_runs {
+	/** @runs: private, the runs. */
+	struct dma_run *runs;
+
+	/** @num_runs: private, how many. */
+	u32 num_runs;
+
+	/** @max_runs: private, how many @runs has room for. */
+	u32 max_runs;
+
+	/** @num_pages: size of the buffer, in pages. */
+	u32 num_pages;
+
+	/** @num_populated: pages that are in a run. */
+	u32 num_populated;
+
+	/** @num_mapped: pages that @dev can reach. */
+	u32 num_mapped;
+
+	/** @kind: how the memory is mapped. */
+	enum dma_runs_kind kind;
+
+	/** @dir: direction of the mapping. */
+	enum dma_data_direction dir;
+
+	/** @unsorted: private, runs were added out of order. */
+	bool unsorted : 1;
+
+	/** @foreign: private, mapped for another device, shows no pages. */
+	bool foreign : 1;
+
+	/**
+	 * @uncached: the CPU sees the memory uncached or write-combined: only a
+	 * bounce buffer is to be synced.
+	 */
+	bool uncached : 1;
+
+	/** @dev: device that the list is mapped for. */
+	struct device *dev;
+
+	/** @attrs: DMA_ATTR_* of the mapping, or of the allocation. */
+	unsigned long attrs;
+
+	/** @cpu_addr: what dma_alloc_attrs() returned for a coherent list. */
+	void *cpu_addr;
+
+	/** @provider: of the BAR that a resource is in, NULL off the PCI bus. */
+	struct p2pdma_provider *provider;
+
+	/** @ranges: private, IOVA ranges that several runs were linked into. */
+	struct list_head ranges;
+
+	/** @others: private, the lists of other devices. */
+	struct list_head others;
+
+	/** @node: private, among the @others of the list that this was made of. */
+	struct list_head node;
+};
+
+/**
+ * struct dma_cursor - a place in a list
+ */
+struct dma_cursor {
+	/** @dma_addr: DMA address of the piece, set by dma_cursor_next(). */
+	dma_addr_t dma_addr;
+
+	/** @phys: physical address of it, set by dma_cursor_next_phys(). */
+	phys_addr_t phys;
+
+	/** @offset: where in the buffer the piece starts, in bytes. */
+	u64 offset;
+
+	/** @size: length of the piece, in bytes. */
+	u64 size;
+
+	/* private: */
+	const struct dma_run *run;
+	const struct dma_run *last;
+	u64 end;
+};
+
+/* The list; kernel/dma/runs.c. */
+void dma_runs_clear(struct dma_runs *runs);
+int dma_runs_add(struct dma_runs *runs, u32 index, phys_addr_t phys, u32 num_pages);
+int dma_runs_add_mapped(struct dma_runs *runs, u32 index, phys_addr_t phys,
+			dma_addr_t dma_addr, u32 num_pages);
+int dma_runs_splice(struct dma_runs *runs, struct dma_runs *more);
+int dma_runs_cut(struct dma_runs *runs, u32 *nr, u32 num, u32 max_pages);
+void dma_runs_join(struct dma_runs *runs);
+bool dma_runs_valid(const struct dma_runs *runs);
+
+u32 dma_runs_find_nr(const struct dma_runs *runs, u32 index);
+bool dma_runs_covers(const struct dma_runs *runs, u32 index, u32 num_pages, bool mapped);
+u64 dma_runs_contiguous(const struct dma_runs *runs, u64 offset, dma_addr_t *dma_addr);
+
+int dma_cursor_begin(struct dma_cursor *cur, const struct dma_runs *runs,
+		     u64 offset, u64 size);
+int dma_cursor_begin_phys(struct dma_cursor *cur, const struct dma_runs *runs,
+			  u64 offset, u64 size);
+bool __dma_cursor_next(struct dma_cursor *cur, u64 max);
+bool dma_cursor_next_phys(struct dma_cursor *cur);
+
+/* For a device; kernel/dma/runs_map.c. */
+int dma_runs_map(struct dma_runs *runs, u32 index, u32 num_pages);
+void dma_runs_unmap(struct dma_runs *runs);
+struct dma_runs *dma_runs_map_ranges(struct device *dev, enum dma_data_direction dir,
+				     struct p2pdma_provider *provider,
+				     const struct phys_vec *ranges, u32 num_ranges);
+void dma_runs_free(struct dma_runs *runs);
+void dma_runs_sync(const struct dma_runs *runs, u64 offset, u64 size,
+		   enum dma_data_direction dir, bool for_device);
+void dma_runs_sync_all(const struct dma_runs *runs, enum dma_data_direction dir,
+		       bool for_device);
+u32 dma_runs_max_pages(struct device *dev);
+void *dma_runs_vmap(const struct dma_runs *runs, u64 offset, u64 size, pgprot_t prot);
+
+/* For another device than its own; kernel/dma/alloc_remap.c. */
+#ifdef CONFIG_HAS_DMA
+struct dma_runs *dma_runs_map_for(struct dma_runs *runs, struct device *dev,
+				  enum dma_data_direction dir, unsigned long attrs);
+#else
+static inline struct dma_runs *
+dma_runs_map_for(struct dma_runs *runs, struct device *dev, enum dma_data_direction dir,
+		 unsigned long attrs)
+{
+	return ERR_PTR(-EOPNOTSUPP);
+}
+#endif
+
+static inline u32 dma_run_end(const struct dma_run *run)
+{
+	return run->index + run->num_pages;
+}
+
+static inline u64 dma_run_offset(const struct dma_run *run)
+{
+	return (u64)run->index << PAGE_SHIFT;
+}
+
+static inline u64 dma_run_size(const struct dma_run *run)
+{
+	return (u64)run->num_pages << PAGE_SHIFT;
+}
+
+/* What an importer gets has addresses only, and so has what is no memory of pages. */
+static inline bool dma_runs_has_pages(const struct dma_runs *runs)
+{
+	return !runs->foreign && (runs->kind == DMA_RUNS_STREAMING ||
+				  runs->kind == DMA_RUNS_NONCOHERENT);
+}
+
+static inline bool dma_runs_is_populated(const struct dma_runs *runs)
+{
+	return runs->num_populated == runs->num_pages;
+}
+
+static inline bool dma_runs_is_mapped(const struct dma_runs *runs)
+{
+	return runs->num_mapped == runs->num_pages;
+}
+
+/**
+ * dma_runs_init - set up an empty list
+ * @runs: the list, zeroed or uninitialized
+ * @dev: device that it is going to be mapped for
+ * @kind: how the memory is going to be mapped
+ * @num_pages: size of the buffer, up to DMA_RUNS_MAX_PAGES
+ *
+ * Pair with dma_runs_clear().
+ */
+static inline void dma_runs_init(struct dma_runs *runs, struct device *dev,
+				 enum dma_runs_kind kind, u32 num_pages)
+{
+	*runs = (struct dma_runs) {
+		.num_pages = num_pages,
+		.kind = kind,
+		.dir = DMA_BIDIRECTIONAL,
+		.dev = dev,
+		.ranges = LIST_HEAD_INIT(runs->ranges),
+		.others = LIST_HEAD_INIT(runs->others),
+		.node = LIST_HEAD_INIT(runs->node),
+	};
+}
+
+/**
+ * dma_runs_find - the run that has a page
+ * @runs: the list
+ * @index: which page of the buffer
+ *
+ * Return: the run, NULL in a hole and behind the end.
+ */
+static inline const struct dma_run *dma_runs_find(const struct dma_runs *runs, u32 index)
+{
+	u32 nr = dma_runs_find_nr(runs, index);
+
+	if (nr == runs->num_runs || runs->runs[nr].index > index)
+		return NULL;
+
+	return &runs->runs[nr];
+}
+
+/**
+ * dma_runs_phys - where a page of the buffer is in memory
+ * @runs: the list
+ * @index: which page of the buffer
+ *
+ * Return: the physical address, or DMA_RUN_NO_PHYS in a hole, behind the end, and
+ * where the list does not know.
+ */
+static inline phys_addr_t dma_runs_phys(const struct dma_runs *runs, u32 index)
+{
+	const struct dma_run *run = dma_runs_find(runs, index);
+
+	if (!run || run->phys == DMA_RUN_NO_PHYS)
+		return DMA_RUN_NO_PHYS;
+
+	return run->phys + ((u64)(index - run->index) << PAGE_SHIFT);
+}
+
+/**
+ * dma_cursor_next - go to the next contiguous DMA range
+ * @cur: a cursor that was set up by dma_cursor_begin()
+ *
+ * Runs that follow each other for the device are one range, however scattered
+ * they are for the CPU.
+ *
+ * Return: true and &dma_cursor.dma_addr, &dma_cursor.offset and &dma_cursor.size
+ * of the range, or false at the end.
+ */
+static inline bool dma_cursor_next(struct dma_cursor *cur)
+{
+	const struct dma_run *run = cur->run;
+	u64 size;
+
+	/* A run in the midst of the range that is a piece by itself. */
+	if (run < cur->last) {
+		size = dma_run_size(run);
+		if (run[1].dma_addr != run->dma_addr + size) {
+			cur->offset += cur->size;
+			cur->size = size;
+			cur->dma_addr = run->dma_addr;
+			cur->run = run + 1;
+			return true;
+		}
+	}
+
+	return __dma_cursor_next(cur, U64_MAX);
+}
+
+/**
+ * dma_cursor_next_max - go to the next contiguous DMA range, or a part of it
+ * @cur: a cursor that was set up by dma_cursor_begin()
+ * @max: size that the hardware can take at once, in bytes
+ *
+ * What is left of the range is what the next call starts with.
+ *
+ * Return: like dma_cursor_next().
+ */
+static inline bool dma_cursor_next_max(struct dma_cursor *cur, u64 max)
+{
+	return __dma_cursor_next(cur, max);
+}
+
+/**
+ * dma_runs_for_each - walk the DMA addresses of a byte range
+ * @cur: a &struct dma_cursor
+ * @runs: the list
+ * @offset: start of the range, in bytes
+ * @size: length of the range, in bytes
+ * @ret: an int; 0 after the walk, or what dma_cursor_begin() says. The body may
+ *	set it to an error, which ends the walk.
+ */
+#define dma_runs_for_each(cur, runs, offset, size, ret)				\
+	for ((ret) = dma_cursor_begin(&(cur), runs, offset, size);		\
+	     !(ret) && dma_cursor_next(&(cur));)
+
+#endif /* _LINUX_DMA_RUNS_H */

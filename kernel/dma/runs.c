@@ -1,0 +1,585 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * One list for the memory of a buffer: where it is for the CPU and where it is
+ * for a device. This file knows no device; tools/testing/dma-runs compiles it in
+ * user space.
+ */
+#include <kunit/visibility.h>
+#include <linux/dma-runs.h>
+#include <linux/export.h>
+#include <linux/mm.h>
+#include <linux/overflow.h>
+#include <linux/slab.h>
+#include <linux/sort.h>
+
+/**
+ * dma_runs_clear - forget all runs
+ * @runs: the list, not mapped by dma_runs_map()
+ *
+ * The memory is the caller's to give back before. The list can be filled anew. The
+ * lists that dma_runs_map_for() made of it stay, and are on their own.
+ */
+void dma_runs_clear(struct dma_runs *runs)
+{
+	while (!list_empty(&runs->others))
+		list_del_init(runs->others.next);
+	kvfree(runs->runs);
+	runs->runs = NULL;
+	runs->num_runs = 0;
+	runs->max_runs = 0;
+	runs->num_populated = 0;
+	runs->num_mapped = 0;
+	runs->unsorted = false;
+}
+EXPORT_SYMBOL_GPL(dma_runs_clear);
+
+/* Grows by half, so that adding one after the other costs as much as each. */
+static int runs_reserve(struct dma_runs *runs, u32 more)
+{
+	u32 max = runs->num_runs + more;
+	struct dma_run *array;
+
+	if (max <= runs->max_runs)
+		return 0;
+
+	max = max(max, runs->max_runs + runs->max_runs / 2 + 2);
+	array = kvrealloc(runs->runs, array_size(max, sizeof(*array)), GFP_KERNEL);
+	if (!array)
+		return -ENOMEM;
+	runs->runs = array;
+	runs->max_runs = max;
+
+	return 0;
+}
+
+/* Does @next go on where @run ends, on both sides? */
+static bool run_follows(const struct dma_run *run, const struct dma_run *next)
+{
+	u64 size = dma_run_size(run);
+
+	if (next->index != dma_run_end(run) || run->mapped != next->mapped ||
+	    run->linked != next->linked ||
+	    (u32)run->num_pages + next->num_pages > DMA_RUNS_MAX_PAGES)
+		return false;
+	if (run->mapped && next->dma_addr != run->dma_addr + size)
+		return false;
+	if (run->phys == DMA_RUN_NO_PHYS)
+		return next->phys == DMA_RUN_NO_PHYS;
+
+	return next->phys == run->phys + size;
+}
+
+static int runs_append(struct dma_runs *runs, const struct dma_run *new)
+{
+	struct dma_run *last = runs->num_runs ? &runs->runs[runs->num_runs - 1] : NULL;
+
+	if (last && run_follows(last, new)) {
+		last->num_pages += new->num_pages;
+	} else {
+		if (runs_reserve(runs, 1))
+			return -ENOMEM;
+		if (runs->num_runs && new->index < dma_run_end(&runs->runs[runs->num_runs - 1]))
+			runs->unsorted = true;
+		runs->runs[runs->num_runs++] = *new;
+	}
+	runs->num_populated += new->num_pages;
+	if (new->mapped)
+		runs->num_mapped += new->num_pages;
+
+	return 0;
+}
+
+static bool runs_has_range(const struct dma_runs *runs, u32 index, u32 num_pages)
+{
+	return num_pages && index < runs->num_pages && num_pages <= runs->num_pages - index;
+}
+
+/* The size has 64 bits where addresses may have 32, do not let the sum wrap. */
+static bool runs_addr_fits(const struct dma_run *run, u64 addr, u64 max)
+{
+	return PAGE_ALIGNED(addr) && dma_run_size(run) - 1 <= max - addr;
+}
+
+/**
+ * dma_runs_add - add memory to a list
+ * @runs: the list
+ * @index: where in the buffer it goes
+ * @phys: its physical address, page aligned
+ * @num_pages: its length
+ *
+ * In any order; what goes on where the last call ended becomes one run. If it is
+ * not in order the list is of no use but for dma_runs_splice().
+ *
+ * Return: 0, -EINVAL if the range is empty, not inside the buffer or not aligned,
+ * or -ENOMEM.
+ */
+int dma_runs_add(struct dma_runs *runs, u32 index, phys_addr_t phys, u32 num_pages)
+{
+	struct dma_run new = { .phys = phys, .index = index, .num_pages = num_pages };
+
+	if (!runs_has_range(runs, index, num_pages) ||
+	    !runs_addr_fits(&new, phys, PHYS_ADDR_MAX))
+		return -EINVAL;
+
+	return runs_append(runs, &new);
+}
+EXPORT_SYMBOL_GPL(dma_runs_add);
+
+/**
+ * dma_runs_add_mapped - add memory that is mapped for the device of the list
+ * @runs: the list
+ * @index: where in the buffer it goes
+ * @phys: its physical address, page aligned, or DMA_RUN_NO_PHYS
+ * @dma_addr: its address for the device, page aligned
+ * @num_pages: its length
+ *
+ * For what is mapped by being allocated, or by somebody else: it is not unmapped
+ * by dma_runs_unmap(). See dma_runs_add().
+ *
+ * Return: like dma_runs_add().
+ */
+int dma_runs_add_mapped(struct dma_runs *runs, u32 index, phys_addr_t phys,
+			dma_addr_t dma_addr, u32 num_pages)
+{
+	struct dma_run new = {
+		.phys = phys,
+		.dma_addr = dma_addr,
+		.index = index,
+		.num_pages = num_pages,
+		.mapped = 1,
+		.linked = 1,
+	};
+
+	if (!runs_has_range(runs, index, num_pages) ||
+	    !runs_addr_fits(&new, dma_addr, (dma_addr_t)-1))
+		return -EINVAL;
+	if (phys != DMA_RUN_NO_PHYS && !runs_addr_fits(&new, phys, PHYS_ADDR_MAX))
+		return -EINVAL;
+
+	return runs_append(runs, &new);
+}
+EXPORT_SYMBOL_GPL(dma_runs_add_mapped);
+
+/**
+ * dma_runs_find_nr - the first run that ends behind a page
+ * @runs: the list
+ * @index: which page of the buffer, need not be in the run
+ *
+ * Return: its number, &dma_runs.num_runs if there is none.
+ */
+u32 dma_runs_find_nr(const struct dma_runs *runs, u32 index)
+{
+	u32 low = 0, high = runs->num_runs;
+
+	while (low < high) {
+		u32 mid = low + (high - low) / 2;
+
+		if (dma_run_end(&runs->runs[mid]) <= index)
+			low = mid + 1;
+		else
+			high = mid;
+	}
+
+	return low;
+}
+EXPORT_SYMBOL_GPL(dma_runs_find_nr);
+
+static int run_compare(const void *a, const void *b)
+{
+	const struct dma_run *x = a, *y = b;
+
+	return x->index < y->index ? -1 : x->index > y->index;
+}
+
+static void runs_sort(struct dma_runs *runs)
+{
+	u32 i, n = 0;
+
+	if (!runs->unsorted)
+		return;
+	sort(runs->runs, runs->num_runs, sizeof(*runs->runs), run_compare, NULL);
+	for (i = 1; i < runs->num_runs; i++) {
+		if (run_follows(&runs->runs[n], &runs->runs[i]))
+			runs->runs[n].num_pages += runs->runs[i].num_pages;
+		else
+			runs->runs[++n] = runs->runs[i];
+	}
+	runs->num_runs = n + 1;
+	runs->unsorted = false;
+}
+
+/* Of sorted lists. */
+static bool runs_overlap(const struct dma_runs *runs, const struct dma_runs *more)
+{
+	const struct dma_run *run;
+	u32 i, nr;
+
+	for (i = 0; i < more->num_runs; i++) {
+		run = &more->runs[i];
+		if (i && run->index < dma_run_end(run - 1))
+			return true;
+		nr = dma_runs_find_nr(runs, run->index);
+		if (nr < runs->num_runs && runs->runs[nr].index < dma_run_end(run))
+			return true;
+	}
+
+	return false;
+}
+
+/* From the end on, so that what was there moves at most once. */
+static void runs_merge(struct dma_runs *runs, const struct dma_runs *more)
+{
+	u32 i = runs->num_runs, j = more->num_runs, to = i + j;
+
+	runs->num_runs = to;
+	while (j) {
+		if (i && runs->runs[i - 1].index > more->runs[j - 1].index)
+			runs->runs[--to] = runs->runs[--i];
+		else
+			runs->runs[--to] = more->runs[--j];
+	}
+}
+
+/**
+ * dma_runs_splice - put the runs of one list into another
+ * @runs: the list
+ * @more: runs to be added, in any order; empty afterwards
+ *
+ * What is in @runs stays where it is. An empty @runs takes the array over without
+ * a copy.
+ *
+ * Return: 0, -EEXIST if the runs overlap, -ENOMEM. After an error @runs is as it
+ * was, and @more has the same memory.
+ */
+int dma_runs_splice(struct dma_runs *runs, struct dma_runs *more)
+{
+	runs_sort(more);
+	if (runs_overlap(runs, more))
+		return -EEXIST;
+
+	if (!runs->num_runs) {
+		swap(runs->runs, more->runs);
+		swap(runs->max_runs, more->max_runs);
+		swap(runs->num_runs, more->num_runs);
+	} else {
+		if (runs_reserve(runs, more->num_runs))
+			return -ENOMEM;
+		runs_merge(runs, more);
+	}
+	runs->num_populated += more->num_populated;
+	runs->num_mapped += more->num_mapped;
+	dma_runs_clear(more);
+
+	return 0;
+}
+EXPORT_SYMBOL_GPL(dma_runs_splice);
+
+static u32 runs_count_cut(const struct dma_run *run, u32 num, u32 max_pages)
+{
+	u32 count = 0;
+
+	for (; num--; run++)
+		count += DIV_ROUND_UP(run->num_pages, max_pages);
+
+	return count;
+}
+
+/*
+ * Cuts some runs at what one mapping call may have, until dma_runs_join(). @nr is
+ * how many there are, and then how many they have become.
+ */
+int dma_runs_cut(struct dma_runs *runs, u32 *nr, u32 first, u32 max_pages)
+{
+	u32 i = first + *nr, count = runs_count_cut(&runs->runs[first], *nr, max_pages);
+	u32 to, more = count - *nr;
+
+	if (!more)
+		return 0;
+	if (runs_reserve(runs, more))
+		return -ENOMEM;
+
+	memmove(&runs->runs[i + more], &runs->runs[i],
+		(runs->num_runs - i) * sizeof(*runs->runs));
+	runs->num_runs += more;
+	for (to = i + more; i-- > first;) {
+		struct dma_run from = runs->runs[i];
+		u32 done = (from.num_pages - 1) / max_pages * max_pages;
+
+		for (;; done -= max_pages) {
+			runs->runs[--to] = from;
+			runs->runs[to].phys += (u64)done << PAGE_SHIFT;
+			runs->runs[to].index += done;
+			runs->runs[to].num_pages = min(from.num_pages - done, max_pages);
+			if (!done)
+				break;
+			runs->runs[to].cut = 1;
+		}
+	}
+	*nr = count;
+
+	return 0;
+}
+
+/* Undoes dma_runs_cut() where nothing is mapped any more. */
+void dma_runs_join(struct dma_runs *runs)
+{
+	u32 i, n = 0;
+
+	for (i = 1; i < runs->num_runs; i++) {
+		struct dma_run *run = &runs->runs[i];
+
+		if (run->cut && !run->mapped && !runs->runs[n].mapped)
+			runs->runs[n].num_pages += run->num_pages;
+		else
+			runs->runs[++n] = *run;
+	}
+	if (runs->num_runs)
+		runs->num_runs = n + 1;
+}
+
+static bool run_valid(const struct dma_runs *runs, const struct dma_run *run, u32 start)
+{
+	if (!runs_has_range(runs, run->index, run->num_pages) || run->index < start)
+		return false;
+	if (run->cut && (!start || run->index != start))
+		return false;
+
+	return !run->fresh && (run->mapped || !run->linked);
+}
+
+/**
+ * dma_runs_valid - whether a list is what it has to be
+ * @runs: the list
+ *
+ * For assertions: sorted, without overlaps, inside the buffer, and counted right.
+ *
+ * Return: true if it is.
+ */
+bool dma_runs_valid(const struct dma_runs *runs)
+{
+	u32 i, start = 0, populated = 0, mapped = 0;
+
+	for (i = 0; i < runs->num_runs; i++) {
+		const struct dma_run *run = &runs->runs[i];
+
+		if (!run_valid(runs, run, start))
+			return false;
+		start = dma_run_end(run);
+		populated += run->num_pages;
+		mapped += run->mapped ? run->num_pages : 0;
+	}
+
+	return populated == runs->num_populated && mapped == runs->num_mapped &&
+	       runs->num_runs <= runs->max_runs && !runs->unsorted;
+}
+EXPORT_SYMBOL_IF_KUNIT(dma_runs_valid);
+
+/**
+ * dma_runs_covers - whether a range has no hole
+ * @runs: the list
+ * @index: first page of the range
+ * @num_pages: length of the range, inside the buffer
+ * @mapped: all of it has to be mapped, too
+ *
+ * Return: true if that is so.
+ */
+bool dma_runs_covers(const struct dma_runs *runs, u32 index, u32 num_pages, bool mapped)
+{
+	u32 nr, end = index + num_pages;
+
+	if ((mapped ? runs->num_mapped : runs->num_populated) == runs->num_pages)
+		return true;
+
+	for (nr = dma_runs_find_nr(runs, index); nr < runs->num_runs; nr++) {
+		const struct dma_run *run = &runs->runs[nr];
+
+		if (run->index > index || (mapped && !run->mapped))
+			break;
+		index = dma_run_end(run);
+		if (index >= end)
+			return true;
+	}
+
+	return false;
+}
+
+/**
+ * dma_runs_contiguous - how far a buffer is contiguous for its device
+ * @runs: the list
+ * @offset: from where on, in bytes
+ * @dma_addr: returns the address of that byte, or all ones
+ *
+ * Return: the size in bytes, 0 if the byte is not mapped.
+ */
+u64 dma_runs_contiguous(const struct dma_runs *runs, u64 offset, dma_addr_t *dma_addr)
+{
+	u64 end = offset;
+	u32 nr;
+
+	*dma_addr = ~(dma_addr_t)0;
+	/* No page that far has a number that fits. */
+	if (offset >> PAGE_SHIFT >= runs->num_pages)
+		return 0;
+
+	for (nr = dma_runs_find_nr(runs, offset >> PAGE_SHIFT); nr < runs->num_runs; nr++) {
+		const struct dma_run *run = &runs->runs[nr];
+		dma_addr_t addr = run->dma_addr + (end - dma_run_offset(run));
+
+		if (!run->mapped || dma_run_offset(run) > end)
+			break;
+		if (end == offset)
+			*dma_addr = addr;
+		else if (addr != *dma_addr + (end - offset))
+			break;
+		end = dma_run_offset(run) + dma_run_size(run);
+	}
+
+	return end - offset;
+}
+EXPORT_SYMBOL_GPL(dma_runs_contiguous);
+
+static bool dma_follows(const struct dma_run *run)
+{
+	return run[1].dma_addr == run->dma_addr + dma_run_size(run);
+}
+
+static bool phys_follows(const struct dma_run *run)
+{
+	return run[1].phys == run->phys + dma_run_size(run);
+}
+
+/* There is no hole in the range, so that the run that follows is the next. */
+static __always_inline bool cursor_next(struct dma_cursor *cur, u64 max,
+					bool (*follows)(const struct dma_run *run))
+{
+	const struct dma_run *run = cur->run;
+	u64 stop, end;
+
+	cur->offset += cur->size;
+	cur->size = 0;
+	if (cur->offset >= cur->end)
+		return false;
+
+	end = max < cur->end - cur->offset ? cur->offset + max : cur->end;
+	for (;; run++) {
+		stop = dma_run_offset(run) + dma_run_size(run);
+		if (stop >= end || !follows(run))
+			break;
+	}
+	/* The rest of a run that was not used up is where the next piece starts. */
+	cur->run = stop > end ? run : run + 1;
+	cur->size = min(stop, end) - cur->offset;
+
+	return true;
+}
+
+static int cursor_begin(struct dma_cursor *cur, const struct dma_runs *runs,
+			u64 offset, u64 size, bool mapped)
+{
+	u64 total = (u64)runs->num_pages << PAGE_SHIFT;
+	u32 first = offset >> PAGE_SHIFT;
+	const struct dma_run *last;
+
+	if (!size || offset >= total || size > total - offset)
+		return -EINVAL;
+	if (!dma_runs_covers(runs, first, PFN_UP(offset + size) - first, mapped))
+		return -ENXIO;
+
+	cur->run = &runs->runs[offset ? dma_runs_find_nr(runs, first) : 0];
+	cur->offset = offset;
+	cur->size = 0;
+	cur->end = offset + size;
+
+	/* Up to there a run is in the range as a whole, if the range starts with one. */
+	last = &runs->runs[runs->num_runs - 1];
+	if (cur->end != total)
+		last = &runs->runs[dma_runs_find_nr(runs, (cur->end - 1) >> PAGE_SHIFT)];
+	cur->last = dma_run_offset(cur->run) == offset ? last : NULL;
+
+	return 0;
+}
+
+/**
+ * dma_cursor_begin - prepare to walk the DMA addresses of a byte range
+ * @cur: the cursor
+ * @runs: the list
+ * @offset: start of the range, in bytes
+ * @size: length of the range, in bytes
+ *
+ * Nothing has to be undone if the walk is not finished. The list must not change
+ * until then.
+ *
+ * Return: 0, -EINVAL if the range is empty or not inside the buffer, -ENXIO if a
+ * part of it is a hole or is not mapped.
+ */
+int dma_cursor_begin(struct dma_cursor *cur, const struct dma_runs *runs,
+		     u64 offset, u64 size)
+{
+	return cursor_begin(cur, runs, offset, size, true);
+}
+EXPORT_SYMBOL_GPL(dma_cursor_begin);
+
+/*
+ * What dma_cursor_next() does not do by itself: the first and last piece, long
+ * ones, and parts. After a part no run need be whole.
+ */
+bool __dma_cursor_next(struct dma_cursor *cur, u64 max)
+{
+	const struct dma_run *run;
+
+	if (!max)
+		return false;
+	if (max != U64_MAX)
+		cur->last = NULL;
+	run = cur->run;
+	if (!cursor_next(cur, max, dma_follows))
+		return false;
+	cur->dma_addr = run->dma_addr + (cur->offset - dma_run_offset(run));
+
+	return true;
+}
+EXPORT_SYMBOL_GPL(__dma_cursor_next);
+
+/**
+ * dma_cursor_begin_phys - prepare to walk the memory of a byte range
+ * @cur: the cursor
+ * @runs: the list
+ * @offset: start of the range, in bytes, a multiple of the page size
+ * @size: length of the range, in bytes, a multiple of the page size
+ *
+ * Like dma_cursor_begin(), for who needs physical memory: a driver that has an
+ * IOMMU domain of its own, or a device that does not use the DMA API.
+ *
+ * Return: 0, -EINVAL if the range is empty, not aligned or not inside the buffer,
+ * -EOPNOTSUPP if the list shows no pages, -ENXIO if there is a hole.
+ */
+int dma_cursor_begin_phys(struct dma_cursor *cur, const struct dma_runs *runs,
+			  u64 offset, u64 size)
+{
+	if (!PAGE_ALIGNED(offset) || !PAGE_ALIGNED(size))
+		return -EINVAL;
+	if (!dma_runs_has_pages(runs))
+		return -EOPNOTSUPP;
+
+	return cursor_begin(cur, runs, offset, size, false);
+}
+EXPORT_SYMBOL_GPL(dma_cursor_begin_phys);
+
+/**
+ * dma_cursor_next_phys - go to the next physically contiguous range
+ * @cur: a cursor that was set up by dma_cursor_begin_phys()
+ *
+ * Return: true and &dma_cursor.phys, &dma_cursor.offset and &dma_cursor.size of
+ * the range, or false at the end.
+ */
+bool dma_cursor_next_phys(struct dma_cursor *cur)
+{
+	const struct dma_run *run = cur->run;
+
+	if (!cursor_next(cur, U64_MAX, phys_follows))
+		return false;
+	cur->phys = run->phys + (cur->offset - dma_run_offset(run));
+
+	return true;
+}
+EXPORT_SYMBOL_GPL(dma_cursor_next_phys);

@@ -1,0 +1,595 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Maps lists of runs for devices, each kind in its own way.
+ */
+#include <kunit/visibility.h>
+#include <linux/dma-map-ops.h>
+#include <linux/dma-runs.h>
+#include <linux/export.h>
+#include <linux/mm.h>
+#include <linux/pci.h>
+#include <linux/pci-p2pdma.h>
+#include <linux/scatterlist.h>
+#include <linux/slab.h>
+#include <linux/vmalloc.h>
+
+/* Several runs that one IOVA range holds: linked, or by map_sg() of dma_map_ops. */
+struct dma_range {
+	struct list_head node;
+	struct dma_iova_state state;
+	struct sg_table sgt;
+};
+
+static void runs_check(const struct dma_runs *runs)
+{
+	if (IS_ENABLED(CONFIG_DMA_API_DEBUG))
+		WARN_ON_ONCE(!dma_runs_valid(runs));
+}
+
+/**
+ * dma_runs_max_pages - the longest run that a device can map in one call
+ * @dev: the device
+ *
+ * A bounce buffer is what limits that.
+ *
+ * Return: length in pages, DMA_RUNS_MAX_PAGES if @dev never bounces.
+ */
+u32 dma_runs_max_pages(struct device *dev)
+{
+	size_t max = dev->dma_mask ? dma_max_mapping_size(dev) : SIZE_MAX;
+
+	/* Of 32 bits that is less than a list can have. */
+	if (max == SIZE_MAX)
+		return DMA_RUNS_MAX_PAGES;
+
+	return clamp_t(size_t, max >> PAGE_SHIFT, 1, DMA_RUNS_MAX_PAGES);
+}
+EXPORT_SYMBOL_IF_KUNIT(dma_runs_max_pages);
+
+static void run_set_mapped(struct dma_run *run, bool linked)
+{
+	run->mapped = 1;
+	run->linked = linked;
+	run->fresh = 1;
+}
+
+static u64 runs_size(const struct dma_run *run, u32 num)
+{
+	u64 size = 0;
+
+	while (num--)
+		size += dma_run_size(run++);
+
+	return size;
+}
+
+static int range_link(const struct dma_runs *runs, struct dma_range *range,
+		      struct dma_run *run, u32 num)
+{
+	struct dma_iova_state *state = &range->state;
+	size_t done = 0;
+	int ret = 0;
+	u32 i;
+
+	for (i = 0; i < num; i++) {
+		ret = dma_iova_link(runs->dev, state, run[i].phys, done,
+				    dma_run_size(&run[i]), runs->dir, runs->attrs);
+		if (ret)
+			break;
+		run[i].dma_addr = state->addr + done;
+		done += dma_run_size(&run[i]);
+	}
+	if (!ret)
+		ret = dma_iova_sync(runs->dev, state, 0, done);
+	if (ret)
+		dma_iova_destroy(runs->dev, state, done, runs->dir, runs->attrs);
+
+	return ret;
+}
+
+/* As many runs as were put together are in one entry; none is in two. */
+static int runs_set_dma(struct dma_run *run, u32 num, struct scatterlist *sg)
+{
+	u64 done = 0;
+
+	for (; num--; run++) {
+		if (done == sg_dma_len(sg)) {
+			sg = sg_next(sg);
+			done = 0;
+		}
+		if (dma_run_size(run) > sg_dma_len(sg) - done)
+			return -EOPNOTSUPP;
+		run->dma_addr = sg_dma_address(sg) + done;
+		done += dma_run_size(run);
+	}
+
+	return 0;
+}
+
+/* dma_map_ops know how to put pages together by a table alone. */
+static int range_map_sg(const struct dma_runs *runs, struct dma_range *range,
+			struct dma_run *run, u32 num)
+{
+	struct sg_table *sgt = &range->sgt;
+	struct scatterlist *sg;
+	u32 i;
+
+	if (sg_alloc_table(sgt, num, GFP_KERNEL))
+		return -ENOMEM;
+
+	for_each_sgtable_sg(sgt, sg, i) {
+		if (dma_run_size(&run[i]) > UINT_MAX)
+			goto err_free;
+		sg_set_page(sg, phys_to_page(run[i].phys), dma_run_size(&run[i]), 0);
+	}
+	if (dma_map_sgtable(runs->dev, sgt, runs->dir, runs->attrs))
+		goto err_free;
+	if (runs_set_dma(run, num, sgt->sgl))
+		goto err_unmap;
+
+	return 0;
+
+err_unmap:
+	dma_unmap_sgtable(runs->dev, sgt, runs->dir, runs->attrs);
+err_free:
+	sg_free_table(sgt);
+	/* What fails here may succeed run by run. */
+	return -EOPNOTSUPP;
+}
+
+static int range_map(const struct dma_runs *runs, struct dma_range *range,
+		     struct dma_run *run, u32 num)
+{
+	if (dma_iova_try_alloc(runs->dev, &range->state, 0, runs_size(run, num)))
+		return range_link(runs, range, run, num);
+	if (!get_dma_ops(runs->dev) || runs->attrs & DMA_ATTR_MMIO)
+		return -EOPNOTSUPP;
+
+	return range_map_sg(runs, range, run, num);
+}
+
+static void range_unmap(const struct dma_runs *runs, struct dma_range *range)
+{
+	if (dma_use_iova(&range->state)) {
+		dma_iova_destroy(runs->dev, &range->state, dma_iova_size(&range->state),
+				 runs->dir, runs->attrs);
+	} else {
+		dma_unmap_sgtable(runs->dev, &range->sgt, runs->dir, runs->attrs);
+		sg_free_table(&range->sgt);
+	}
+	kfree(range);
+}
+
+static void ranges_unmap(const struct dma_runs *runs, struct list_head *ranges)
+{
+	struct dma_range *range, *next;
+
+	list_for_each_entry_safe(range, next, ranges, node) {
+		list_del(&range->node);
+		range_unmap(runs, range);
+	}
+}
+
+/* A page of the IOMMU that is larger than ours can only be put together whole. */
+static bool runs_aligned(const struct dma_run *run, u32 num, unsigned long boundary)
+{
+	if (boundary < PAGE_SIZE)
+		return true;
+	for (; num--; run++)
+		if ((run->phys | dma_run_size(run)) & boundary)
+			return false;
+
+	return true;
+}
+
+/* One IOVA range for many runs: one address for the device, one flush. */
+static int runs_link(const struct dma_runs *runs, struct dma_run *run, u32 num,
+		     struct list_head *ranges)
+{
+	unsigned long boundary = dma_get_merge_boundary(runs->dev);
+	struct dma_range *range;
+	int ret;
+
+	if (boundary && !runs_aligned(run, num, boundary))
+		/* Who must not bounce must not show more than there is, either. */
+		return runs->attrs & DMA_ATTR_NO_BOUNCE ? -EINVAL : -EOPNOTSUPP;
+	if (num < 2 || !boundary || runs->attrs & DMA_ATTR_CC_SHARED)
+		return -EOPNOTSUPP;
+
+	range = kzalloc_obj(*range);
+	if (!range)
+		return -ENOMEM;
+	ret = range_map(runs, range, run, num);
+	if (ret) {
+		kfree(range);
+		return ret;
+	}
+
+	while (num--)
+		run_set_mapped(run++, true);
+	list_add(&range->node, ranges);
+
+	return 0;
+}
+
+static void runs_unmap(const struct dma_runs *runs, struct dma_run *run, u32 num)
+{
+	/*
+	 * Without an IOMMU, bounce buffers and caches there is nothing to be undone,
+	 * nor for an importer without a mask, for whom only the exporter maps.
+	 */
+	bool need = runs->dev->dma_mask && dma_need_unmap(runs->dev);
+
+	for (; num--; run++) {
+		if (need && run->mapped && !run->linked)
+			dma_unmap_phys(runs->dev, run->dma_addr, dma_run_size(run),
+				       runs->dir, runs->attrs);
+		run->mapped = 0;
+		run->linked = 0;
+		run->fresh = 0;
+	}
+}
+
+static int run_map(const struct dma_runs *runs, struct dma_run *run)
+{
+	run->dma_addr = dma_map_phys(runs->dev, run->phys, dma_run_size(run),
+				     runs->dir, runs->attrs);
+	if (dma_mapping_error(runs->dev, run->dma_addr))
+		return -EIO;
+	run_set_mapped(run, false);
+
+	return 0;
+}
+
+/* Maps runs one by one, and cuts them before at what the device can map at once. */
+static int runs_map_each(struct dma_runs *runs, u32 first, u32 *num)
+{
+	u32 max_pages = dma_runs_max_pages(runs->dev);
+	struct dma_run *run;
+	int ret;
+	u32 i;
+
+	if (max_pages < DMA_RUNS_MAX_PAGES && !(runs->attrs & DMA_ATTR_NO_BOUNCE)) {
+		ret = dma_runs_cut(runs, num, first, max_pages);
+		if (ret)
+			return ret;
+	}
+
+	run = &runs->runs[first];
+	for (i = 0; i < *num; i++) {
+		ret = run_map(runs, &run[i]);
+		if (ret)
+			return ret;
+	}
+
+	return 0;
+}
+
+/* Peer to peer behind one bridge: addresses of the bus, nothing is mapped. */
+static void runs_set_bus(struct dma_runs *runs, u32 first, u32 num)
+{
+	struct dma_run *run = &runs->runs[first];
+
+	for (; num--; run++) {
+		run->dma_addr = pci_p2pdma_bus_addr_map(runs->provider, run->phys);
+		run_set_mapped(run, true);
+	}
+}
+
+static enum pci_p2pdma_map_type runs_route(const struct dma_runs *runs)
+{
+	if (!runs->provider || runs->provider->owner == runs->dev)
+		return PCI_P2PDMA_MAP_THRU_HOST_BRIDGE;
+
+	return pci_p2pdma_map_type(runs->provider, runs->dev);
+}
+
+static int runs_map_part(struct dma_runs *runs, u32 first, u32 *num,
+			 struct list_head *ranges)
+{
+	int ret;
+
+	if (runs->kind == DMA_RUNS_RESOURCE) {
+		runs->attrs |= DMA_ATTR_MMIO;
+		switch (runs_route(runs)) {
+		case PCI_P2PDMA_MAP_BUS_ADDR:
+			runs_set_bus(runs, first, *num);
+			return 0;
+		case PCI_P2PDMA_MAP_THRU_HOST_BRIDGE:
+			break;
+		default:
+			return -EREMOTEIO;
+		}
+	}
+
+	ret = runs_link(runs, &runs->runs[first], *num, ranges);
+	if (ret != -EOPNOTSUPP)
+		return ret;
+
+	return runs_map_each(runs, first, num);
+}
+
+/* Keeps or undoes what the call that is under way has mapped. */
+static void runs_map_end(struct dma_runs *runs, struct list_head *ranges, u32 nr,
+			 u32 end, bool undo)
+{
+	struct dma_run *run;
+
+	for (; nr < runs->num_runs; nr++) {
+		run = &runs->runs[nr];
+		if (run->index >= end)
+			break;
+		if (!run->fresh)
+			continue;
+		if (undo)
+			runs_unmap(runs, run, 1);
+		else
+			runs->num_mapped += run->num_pages;
+		run->fresh = 0;
+	}
+	if (undo) {
+		ranges_unmap(runs, ranges);
+		dma_runs_join(runs);
+	}
+	list_splice(ranges, &runs->ranges);
+}
+
+/**
+ * dma_runs_map - map a range for the device of a list
+ * @runs: a streaming list or a resource
+ * @index: first page of the range
+ * @num_pages: length of the range, inside the buffer
+ *
+ * Maps what is not mapped yet, by whole runs, in &dma_runs.dir and with
+ * &dma_runs.attrs. What is mapped keeps its address. May sleep.
+ *
+ * Return: 0, -ENXIO if there is a hole, -ENODEV if the device does no DMA, -EIO if
+ * it cannot be mapped, -EREMOTEIO if there is no route to a resource, -EINVAL if
+ * it must not bounce and pages of the IOMMU are larger than a run or if the range
+ * is empty, -ENOMEM. After
+ * an error the list is as it was before.
+ */
+int dma_runs_map(struct dma_runs *runs, u32 index, u32 num_pages)
+{
+	u32 nr, num, first, end = index + num_pages;
+	LIST_HEAD(ranges);
+	int ret = 0;
+
+	might_sleep();
+
+	if (!num_pages)
+		return -EINVAL;
+	if (!dma_runs_covers(runs, index, num_pages, false))
+		return -ENXIO;
+	if (!runs->dev->dma_mask)
+		return -ENODEV;
+
+	first = dma_runs_find(runs, index) - runs->runs;
+	/* As far as whole runs go, also when they are cut. */
+	end = dma_run_end(dma_runs_find(runs, end - 1));
+	for (nr = first; !ret && nr < runs->num_runs; nr += max(num, 1)) {
+		for (num = 0; nr + num < runs->num_runs; num++)
+			if (runs->runs[nr + num].mapped || runs->runs[nr + num].index >= end)
+				break;
+		if (num)
+			ret = runs_map_part(runs, nr, &num, &ranges);
+		else if (runs->runs[nr].index >= end)
+			break;
+	}
+	runs_map_end(runs, &ranges, first, end, ret);
+	runs_check(runs);
+
+	return ret;
+}
+EXPORT_SYMBOL_GPL(dma_runs_map);
+
+/**
+ * dma_runs_unmap - unmap a list for its device
+ * @runs: the list
+ *
+ * Undoes all dma_runs_map(). The device must not use the addresses any more.
+ */
+void dma_runs_unmap(struct dma_runs *runs)
+{
+	if (!runs->num_mapped)
+		return;
+
+	runs_unmap(runs, runs->runs, runs->num_runs);
+	ranges_unmap(runs, &runs->ranges);
+	runs->num_mapped = 0;
+	dma_runs_join(runs);
+	runs_check(runs);
+}
+EXPORT_SYMBOL_GPL(dma_runs_unmap);
+
+static int runs_add_ranges(struct dma_runs *runs, const struct phys_vec *ranges, u32 num)
+{
+	u32 i, index = 0;
+	int ret;
+
+	for (i = 0; i < num; i++) {
+		if (!PAGE_ALIGNED(ranges[i].len))
+			return -EINVAL;
+		ret = dma_runs_add(runs, index, ranges[i].paddr, PHYS_PFN(ranges[i].len));
+		if (ret)
+			return ret;
+		index += PHYS_PFN(ranges[i].len);
+	}
+
+	return 0;
+}
+
+/**
+ * dma_runs_map_ranges - map physical ranges without pages for a device
+ * @dev: the device
+ * @dir: direction of its transfers
+ * @provider: of the BAR that the ranges are in
+ * @ranges: where they are, in the order of the buffer
+ * @num_ranges: how many
+ *
+ * Return: the list for dma_runs_free(), or an error pointer: -EINVAL if there is no
+ * range, or one is empty or not aligned, -E2BIG, or what dma_runs_map() says.
+ */
+struct dma_runs *dma_runs_map_ranges(struct device *dev, enum dma_data_direction dir,
+				     struct p2pdma_provider *provider,
+				     const struct phys_vec *ranges, u32 num_ranges)
+{
+	u64 num_pages = 0;
+	struct dma_runs *runs;
+	int ret;
+	u32 i;
+
+	for (i = 0; i < num_ranges; i++)
+		num_pages += PHYS_PFN(ranges[i].len);
+	/* There would be no first run to be mapped. */
+	if (!num_pages)
+		return ERR_PTR(-EINVAL);
+	if (num_pages > DMA_RUNS_MAX_PAGES)
+		return ERR_PTR(-E2BIG);
+
+	runs = kmalloc_obj(*runs);
+	if (!runs)
+		return ERR_PTR(-ENOMEM);
+	dma_runs_init(runs, dev, DMA_RUNS_RESOURCE, num_pages);
+	runs->dir = dir;
+	runs->provider = provider;
+	runs->foreign = true;
+	ret = runs_add_ranges(runs, ranges, num_ranges);
+	if (!ret)
+		ret = dma_runs_map(runs, 0, num_pages);
+	if (ret) {
+		dma_runs_clear(runs);
+		kfree(runs);
+		return ERR_PTR(ret);
+	}
+
+	return runs;
+}
+EXPORT_SYMBOL_GPL(dma_runs_map_ranges);
+
+/**
+ * dma_runs_free - unmap and free a list
+ * @runs: from dma_runs_map_for() or dma_alloc_remap()
+ *
+ * Has to come before the memory is given back. The device must not use the
+ * addresses any more. May sleep.
+ */
+void dma_runs_free(struct dma_runs *runs)
+{
+	list_del(&runs->node);
+	dma_runs_unmap(runs);
+	dma_runs_clear(runs);
+	kfree(runs);
+}
+EXPORT_SYMBOL_GPL(dma_runs_free);
+
+static bool runs_need_sync(const struct dma_runs *runs)
+{
+	if (!runs->num_mapped || !dma_dev_need_sync(runs->dev))
+		return false;
+	/* No cache holds what is only accessed past it; a bounce buffer may. */
+	if (runs->uncached && dma_runs_max_pages(runs->dev) == DMA_RUNS_MAX_PAGES)
+		return false;
+
+	return runs->kind == DMA_RUNS_STREAMING || runs->kind == DMA_RUNS_NONCOHERENT;
+}
+
+/**
+ * dma_runs_sync - hand a byte range over to the CPU or to the device of a list
+ * @runs: the list
+ * @offset: start of the range, in bytes
+ * @size: length of the range, in bytes
+ * @dir: direction of the transfers that were made or are to come
+ * @for_device: whom to hand it to
+ *
+ * Nothing happens where it is not mapped or needs no maintenance. A mapping of one
+ * direction is synced for no other: the DMA API allows only that, and the device
+ * does nothing else.
+ */
+void dma_runs_sync(const struct dma_runs *runs, u64 offset, u64 size,
+		   enum dma_data_direction dir, bool for_device)
+{
+	u64 end = offset + size;
+	u32 nr;
+
+	if (!runs_need_sync(runs))
+		return;
+	if (runs->dir != DMA_BIDIRECTIONAL)
+		dir = runs->dir;
+
+	for (nr = 0; nr < runs->num_runs; nr++) {
+		const struct dma_run *run = &runs->runs[nr];
+		u64 start = max(offset, dma_run_offset(run));
+		u64 stop = min(end, dma_run_offset(run) + dma_run_size(run));
+		dma_addr_t addr = run->dma_addr + (start - dma_run_offset(run));
+
+		/* Spares coherent devices the walk of an IOMMU page table. */
+		if (start >= stop || !run->mapped || !dma_need_sync(runs->dev, addr))
+			continue;
+		if (for_device)
+			dma_sync_single_for_device(runs->dev, addr, stop - start, dir);
+		else
+			dma_sync_single_for_cpu(runs->dev, addr, stop - start, dir);
+	}
+}
+EXPORT_SYMBOL_GPL(dma_runs_sync);
+
+/**
+ * dma_runs_sync_all - hand a buffer over to the CPU or to all its devices
+ * @runs: the list
+ * @dir: direction of the transfers that were made or are to come
+ * @for_device: whom to hand it to
+ *
+ * Its own device, and those that dma_runs_map_for() has mapped it for.
+ */
+void dma_runs_sync_all(const struct dma_runs *runs, enum dma_data_direction dir,
+		       bool for_device)
+{
+	u64 size = (u64)runs->num_pages << PAGE_SHIFT;
+	const struct dma_runs *other;
+
+	if (runs->dev)
+		dma_runs_sync(runs, 0, size, dir, for_device);
+	list_for_each_entry(other, &runs->others, node)
+		dma_runs_sync(other, 0, size, dir, for_device);
+}
+EXPORT_SYMBOL_GPL(dma_runs_sync_all);
+
+/**
+ * dma_runs_vmap - map a range for the kernel
+ * @runs: a list with pages
+ * @offset: start of the range, in bytes, a multiple of the page size
+ * @size: length of the range, in bytes, a multiple of the page size
+ * @prot: PAGE_KERNEL, or what the caching of the memory wants
+ *
+ * May sleep. The memory has to stay until vunmap().
+ *
+ * Return: the address, or an error pointer: -ENOMEM, or what
+ * dma_cursor_begin_phys() says.
+ */
+void *dma_runs_vmap(const struct dma_runs *runs, u64 offset, u64 size, pgprot_t prot)
+{
+	struct dma_cursor cur;
+	struct page **pages;
+	void *vaddr;
+	u32 i, n = 0;
+	int ret;
+
+	ret = dma_cursor_begin_phys(&cur, runs, offset, size);
+	if (ret)
+		return ERR_PTR(ret);
+
+	/* vmap() knows no other way to be told, it forgets the array at once. */
+	pages = kvmalloc_objs(*pages, size >> PAGE_SHIFT);
+	if (!pages)
+		return ERR_PTR(-ENOMEM);
+	while (dma_cursor_next_phys(&cur))
+		for (i = 0; i < cur.size >> PAGE_SHIFT; i++)
+			pages[n++] = pfn_to_page(PHYS_PFN(cur.phys) + i);
+
+	vaddr = vmap(pages, n, VM_MAP, prot);
+	kvfree(pages);
+
+	return vaddr ?: ERR_PTR(-ENOMEM);
+}
+EXPORT_SYMBOL_GPL(dma_runs_vmap);

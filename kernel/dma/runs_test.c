@@ -1,0 +1,437 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * KUnit tests of struct dma_runs: the list, and how it is mapped for a fake device
+ * that reaches all memory. tools/testing/dma-runs has more about the list.
+ */
+#include <kunit/device.h>
+#include <kunit/test.h>
+#include <linux/dma-direct.h>
+#include <linux/dma-map-ops.h>
+#include <linux/dma-runs.h>
+#include <linux/gfp.h>
+#include <linux/sizes.h>
+#include <linux/swiotlb.h>
+
+#define SMALL_PAGES	5
+#define BLOCK_ORDER	3
+#define SCATTERED	4
+#define MANY_PAGES	4096
+
+/* How a page goes on from the one before. */
+enum small_page { HOLE, UNMAPPED, UNMAPPED_JUMP, MAPPED, MAPPED_JUMP, NUM_SMALL };
+
+struct twin_page {
+	phys_addr_t phys;
+	dma_addr_t dma_addr;
+	bool present;
+	bool mapped;
+};
+
+static void small_twin(struct twin_page *page, u32 number)
+{
+	phys_addr_t phys = SZ_1M;
+	dma_addr_t dma_addr = SZ_2M;
+	u32 i;
+
+	for (i = 0; i < SMALL_PAGES; i++, number /= NUM_SMALL) {
+		enum small_page kind = number % NUM_SMALL;
+
+		phys += kind == UNMAPPED_JUMP ? SZ_64K : PAGE_SIZE;
+		dma_addr += kind == MAPPED_JUMP ? SZ_64K : PAGE_SIZE;
+		page[i] = (struct twin_page) {
+			.phys = phys,
+			.dma_addr = dma_addr,
+			.present = kind != HOLE,
+			.mapped = kind >= MAPPED,
+		};
+	}
+}
+
+static int add_page(struct dma_runs *runs, const struct twin_page *page, u32 i)
+{
+	if (page->mapped)
+		return dma_runs_add_mapped(runs, i, page->phys, page->dma_addr, 1);
+
+	return page->present ? dma_runs_add(runs, i, page->phys, 1) : 0;
+}
+
+static bool twin_covers(const struct twin_page *page, u32 first, u32 end)
+{
+	while (first < end && page[first].mapped)
+		first++;
+
+	return first == end;
+}
+
+static bool lookups_right(const struct dma_runs *runs, const struct twin_page *page)
+{
+	dma_addr_t dma_addr;
+	phys_addr_t phys;
+	u32 i;
+
+	for (i = 0; i < SMALL_PAGES; i++) {
+		phys = page[i].present ? page[i].phys : DMA_RUN_NO_PHYS;
+		if (!!dma_runs_find(runs, i) != page[i].present || dma_runs_phys(runs, i) != phys)
+			return false;
+		if (!!dma_runs_contiguous(runs, i * PAGE_SIZE, &dma_addr) != page[i].mapped)
+			return false;
+		if (page[i].mapped && dma_addr != page[i].dma_addr)
+			return false;
+	}
+
+	return !dma_runs_find(runs, SMALL_PAGES) && !dma_runs_find(runs, U32_MAX) &&
+	       !dma_runs_contiguous(runs, 1ULL << (PAGE_SHIFT + 32), &dma_addr);
+}
+
+/* Each byte is where it is to be, and no piece could have been longer. */
+static bool walk_right(const struct dma_runs *runs, const struct twin_page *page,
+		       u32 first, u32 end, u64 max)
+{
+	u64 offset = first * PAGE_SIZE, size = (end - first) * PAGE_SIZE;
+	struct dma_cursor cur;
+	dma_addr_t next = 0;
+	u64 last = max;
+	int ret = dma_cursor_begin(&cur, runs, offset, size);
+
+	if (ret)
+		return ret == -ENXIO && !twin_covers(page, first, end);
+
+	while (dma_cursor_next_max(&cur, max)) {
+		if (cur.offset != offset || !cur.size || cur.size > max)
+			return false;
+		if (cur.dma_addr != page[offset >> PAGE_SHIFT].dma_addr + offset_in_page(offset))
+			return false;
+		if (last < max && cur.dma_addr == next)
+			return false;
+		offset += cur.size;
+		next = cur.dma_addr + cur.size;
+		last = cur.size;
+	}
+
+	return offset == end * PAGE_SIZE && twin_covers(page, first, end);
+}
+
+static bool ranges_right(const struct dma_runs *runs, const struct twin_page *page)
+{
+	u32 first, end;
+
+	for (first = 0; first < SMALL_PAGES; first++)
+		for (end = first + 1; end <= SMALL_PAGES; end++)
+			if (!walk_right(runs, page, first, end, U64_MAX) ||
+			    !walk_right(runs, page, first, end, PAGE_SIZE / 2 + 100))
+				return false;
+
+	return true;
+}
+
+static void test_small_lists(struct kunit *test)
+{
+	struct twin_page page[SMALL_PAGES];
+	struct dma_runs runs;
+	u32 i, number, total = 1;
+
+	for (i = 0; i < SMALL_PAGES; i++)
+		total *= NUM_SMALL;
+	for (number = 0; number < total; number++) {
+		small_twin(page, number);
+		dma_runs_init(&runs, NULL, DMA_RUNS_STREAMING, SMALL_PAGES);
+		for (i = 0; i < SMALL_PAGES; i++)
+			KUNIT_EXPECT_EQ(test, add_page(&runs, &page[i], i), 0);
+		KUNIT_EXPECT_TRUE(test, dma_runs_valid(&runs));
+		KUNIT_EXPECT_TRUE_MSG(test, lookups_right(&runs, page), "list %u", number);
+		KUNIT_EXPECT_TRUE_MSG(test, ranges_right(&runs, page), "list %u", number);
+		dma_runs_clear(&runs);
+	}
+}
+
+static void test_any_order(struct kunit *test)
+{
+	static const u32 order[] = { 3, 0, 4, 2, 1 };
+	struct dma_runs runs, more;
+	u32 i;
+
+	dma_runs_init(&runs, NULL, DMA_RUNS_STREAMING, 5);
+	dma_runs_init(&more, NULL, DMA_RUNS_STREAMING, 5);
+	for (i = 0; i < 5; i++)
+		KUNIT_EXPECT_EQ(test, dma_runs_add(&more, order[i],
+						   SZ_1M + order[i] * PAGE_SIZE, 1), 0);
+	KUNIT_EXPECT_EQ(test, dma_runs_splice(&runs, &more), 0);
+	KUNIT_EXPECT_TRUE(test, dma_runs_valid(&runs));
+	KUNIT_EXPECT_TRUE(test, dma_runs_is_populated(&runs));
+	KUNIT_EXPECT_EQ(test, runs.num_runs, 1);
+	KUNIT_EXPECT_EQ(test, more.num_runs, 0);
+	dma_runs_clear(&runs);
+}
+
+static void test_splice(struct kunit *test)
+{
+	struct dma_runs runs, more;
+	u32 i;
+
+	dma_runs_init(&runs, NULL, DMA_RUNS_STREAMING, 8);
+	dma_runs_init(&more, NULL, DMA_RUNS_STREAMING, 8);
+	for (i = 0; i < 8; i += 2)
+		KUNIT_EXPECT_EQ(test, dma_runs_add(&runs, i, SZ_1M * (i + 1), 1), 0);
+	for (i = 1; i < 8; i += 2)
+		KUNIT_EXPECT_EQ(test, dma_runs_add(&more, 8 - i, SZ_1M * (9 - i), 1), 0);
+	KUNIT_EXPECT_EQ(test, dma_runs_splice(&runs, &more), 0);
+	KUNIT_EXPECT_TRUE(test, dma_runs_valid(&runs));
+	for (i = 0; i < 8; i++)
+		KUNIT_EXPECT_EQ(test, dma_runs_phys(&runs, i), SZ_1M * (i + 1));
+
+	/* What is there already, and what is there twice. */
+	KUNIT_EXPECT_EQ(test, dma_runs_add(&more, 3, 0, 1), 0);
+	KUNIT_EXPECT_EQ(test, dma_runs_splice(&runs, &more), -EEXIST);
+	KUNIT_EXPECT_EQ(test, more.num_populated, 1);
+	dma_runs_clear(&runs);
+	KUNIT_EXPECT_EQ(test, dma_runs_add(&more, 2, 0, 2), 0);
+	KUNIT_EXPECT_EQ(test, dma_runs_splice(&runs, &more), -EEXIST);
+	KUNIT_EXPECT_EQ(test, runs.num_runs, 0);
+	dma_runs_clear(&more);
+}
+
+static void test_bad_input(struct kunit *test)
+{
+	phys_addr_t last = PHYS_ADDR_MAX - PAGE_SIZE + 1;
+	struct dma_cursor cur;
+	struct dma_runs runs;
+
+	dma_runs_init(&runs, NULL, DMA_RUNS_STREAMING, 4);
+	KUNIT_EXPECT_EQ(test, dma_runs_add(&runs, 0, 0, 0), -EINVAL);
+	KUNIT_EXPECT_EQ(test, dma_runs_add(&runs, 4, 0, 1), -EINVAL);
+	KUNIT_EXPECT_EQ(test, dma_runs_add(&runs, 1, 0, 4), -EINVAL);
+	KUNIT_EXPECT_EQ(test, dma_runs_add(&runs, 1, 0, U32_MAX), -EINVAL);
+	KUNIT_EXPECT_EQ(test, dma_runs_add(&runs, 0, 100, 1), -EINVAL);
+	KUNIT_EXPECT_EQ(test, dma_runs_add(&runs, 0, last, 2), -EINVAL);
+	KUNIT_EXPECT_EQ(test, dma_runs_add_mapped(&runs, 0, 0, 100, 1), -EINVAL);
+	KUNIT_EXPECT_EQ(test, dma_runs_add_mapped(&runs, 0, 100, 0, 1), -EINVAL);
+	KUNIT_EXPECT_EQ(test, runs.num_runs, 0);
+
+	KUNIT_EXPECT_EQ(test, dma_runs_add_mapped(&runs, 0, 0, 0, 4), 0);
+	KUNIT_EXPECT_EQ(test, dma_cursor_begin(&cur, &runs, 0, 0), -EINVAL);
+	KUNIT_EXPECT_EQ(test, dma_cursor_begin(&cur, &runs, 1, 4 * PAGE_SIZE), -EINVAL);
+	KUNIT_EXPECT_EQ(test, dma_cursor_begin(&cur, &runs, 1, U64_MAX), -EINVAL);
+	KUNIT_EXPECT_EQ(test, dma_cursor_begin_phys(&cur, &runs, 1, PAGE_SIZE), -EINVAL);
+	dma_runs_clear(&runs);
+}
+
+/* After a part, the rest of the run comes first, then whole runs. */
+static void test_cursor_parts(struct kunit *test)
+{
+	struct dma_cursor cur;
+	struct dma_runs runs;
+
+	dma_runs_init(&runs, NULL, DMA_RUNS_STREAMING, 4);
+	KUNIT_EXPECT_EQ(test, dma_runs_add_mapped(&runs, 0, 0, SZ_1M, 2), 0);
+	KUNIT_EXPECT_EQ(test, dma_runs_add_mapped(&runs, 2, SZ_4M, SZ_2M, 2), 0);
+	KUNIT_ASSERT_EQ(test, dma_cursor_begin(&cur, &runs, 0, 4 * PAGE_SIZE), 0);
+	KUNIT_EXPECT_TRUE(test, dma_cursor_next_max(&cur, 100));
+	KUNIT_EXPECT_EQ(test, cur.size, 100);
+	KUNIT_EXPECT_TRUE(test, dma_cursor_next(&cur));
+	KUNIT_EXPECT_EQ(test, cur.dma_addr, SZ_1M + 100);
+	KUNIT_EXPECT_EQ(test, cur.size, 2 * PAGE_SIZE - 100);
+	KUNIT_EXPECT_FALSE(test, dma_cursor_next_max(&cur, 0));
+	KUNIT_EXPECT_TRUE(test, dma_cursor_next_max(&cur, PAGE_SIZE + 1));
+	KUNIT_EXPECT_EQ(test, cur.dma_addr, SZ_2M);
+	KUNIT_EXPECT_TRUE(test, dma_cursor_next(&cur));
+	KUNIT_EXPECT_EQ(test, cur.size, PAGE_SIZE - 1);
+	KUNIT_EXPECT_FALSE(test, dma_cursor_next(&cur));
+	dma_runs_clear(&runs);
+}
+
+static void test_growth(struct kunit *test)
+{
+	u32 i, max = 0, grown = 0;
+	struct dma_runs runs;
+
+	dma_runs_init(&runs, NULL, DMA_RUNS_STREAMING, MANY_PAGES);
+	for (i = 0; i < MANY_PAGES; i++) {
+		KUNIT_ASSERT_EQ(test, dma_runs_add(&runs, i, 2 * i * PAGE_SIZE, 1), 0);
+		grown += runs.max_runs != max;
+		max = runs.max_runs;
+	}
+	KUNIT_EXPECT_EQ(test, runs.num_runs, MANY_PAGES);
+	/* By half each time: the logarithm of that, and not a part of it. */
+	KUNIT_EXPECT_LE(test, grown, 24);
+	KUNIT_EXPECT_LE(test, max, 2 * MANY_PAGES);
+	dma_runs_clear(&runs);
+}
+
+/*
+ * For a device
+ */
+
+#ifdef CONFIG_SWIOTLB
+static struct io_tlb_mem no_bounce;
+
+static void never_bounce(struct device *dev)
+{
+	dev->dma_io_tlb_mem = &no_bounce;
+}
+#else
+static void never_bounce(struct device *dev) { }
+#endif
+
+static struct device *test_device(struct kunit *test, const char *name)
+{
+	struct device *dev = kunit_device_register(test, name);
+
+	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, dev);
+	dev->dma_mask = &dev->coherent_dma_mask;
+	never_bounce(dev);
+	KUNIT_ASSERT_EQ(test, dma_set_mask_and_coherent(dev, DMA_BIT_MASK(64)), 0);
+
+	return dev;
+}
+
+static void free_block(void *page)
+{
+	__free_pages(page, BLOCK_ORDER);
+}
+
+static phys_addr_t block_phys(struct kunit *test)
+{
+	struct page *page = alloc_pages(GFP_KERNEL, BLOCK_ORDER);
+
+	KUNIT_ASSERT_NOT_NULL(test, page);
+	KUNIT_ASSERT_EQ(test, kunit_add_action_or_reset(test, free_block, page), 0);
+
+	return page_to_phys(page);
+}
+
+/* Pages that do not follow each other, from the end on. */
+static void scattered_init(struct kunit *test, struct dma_runs *runs, struct device *dev)
+{
+	phys_addr_t phys = block_phys(test);
+	u32 i;
+
+	dma_runs_init(runs, dev, DMA_RUNS_STREAMING, SCATTERED);
+	for (i = 0; i < SCATTERED; i++)
+		KUNIT_ASSERT_EQ(test, dma_runs_add(runs, i, phys + (6 - 2 * i) * PAGE_SIZE, 1), 0);
+}
+
+static void expect_addresses(struct kunit *test, const struct dma_runs *runs,
+			     const struct dma_runs *of)
+{
+	dma_addr_t dma_addr;
+	u32 i;
+
+	for (i = 0; i < SCATTERED; i++) {
+		KUNIT_EXPECT_GT(test, dma_runs_contiguous(runs, i * PAGE_SIZE, &dma_addr), 0);
+		KUNIT_EXPECT_EQ(test, dma_to_phys(runs->dev, dma_addr), dma_runs_phys(of, i));
+	}
+}
+
+static void test_map_parts(struct kunit *test)
+{
+	struct dma_runs runs;
+	dma_addr_t before, after;
+
+	scattered_init(test, &runs, test_device(test, "owner"));
+	KUNIT_EXPECT_EQ(test, dma_runs_map(&runs, 1, 2), 0);
+	KUNIT_EXPECT_EQ(test, runs.num_mapped, 2);
+	KUNIT_EXPECT_FALSE(test, dma_runs_covers(&runs, 0, 2, true));
+	dma_runs_contiguous(&runs, PAGE_SIZE, &before);
+	KUNIT_EXPECT_EQ(test, dma_runs_map(&runs, 0, SCATTERED), 0);
+	KUNIT_EXPECT_TRUE(test, dma_runs_is_mapped(&runs));
+	dma_runs_contiguous(&runs, PAGE_SIZE, &after);
+	KUNIT_EXPECT_EQ(test, before, after);
+	expect_addresses(test, &runs, &runs);
+	KUNIT_EXPECT_TRUE(test, dma_runs_valid(&runs));
+	dma_runs_unmap(&runs);
+	KUNIT_EXPECT_EQ(test, runs.num_mapped, 0);
+	KUNIT_EXPECT_EQ(test, runs.num_runs, SCATTERED);
+	KUNIT_EXPECT_TRUE(test, dma_runs_valid(&runs));
+	dma_runs_clear(&runs);
+}
+
+static void test_map_refused(struct kunit *test)
+{
+	struct device *dev = test_device(test, "owner");
+	struct dma_runs runs;
+
+	dma_runs_init(&runs, dev, DMA_RUNS_STREAMING, 3);
+	KUNIT_EXPECT_EQ(test, dma_runs_add(&runs, 0, block_phys(test), 1), 0);
+	KUNIT_EXPECT_EQ(test, dma_runs_map(&runs, 0, 2), -ENXIO);
+	KUNIT_EXPECT_EQ(test, dma_runs_map(&runs, 1, 1), -ENXIO);
+	KUNIT_EXPECT_PTR_EQ(test, dma_runs_map_for(&runs, dev, DMA_TO_DEVICE, 0),
+			    ERR_PTR(-ENXIO));
+	dev->dma_mask = NULL;
+	KUNIT_EXPECT_EQ(test, dma_runs_map(&runs, 0, 1), -ENODEV);
+	dev->dma_mask = &dev->coherent_dma_mask;
+	KUNIT_EXPECT_EQ(test, runs.num_mapped, 0);
+	dma_runs_clear(&runs);
+}
+
+static void test_map_for(struct kunit *test)
+{
+	struct device *dev = test_device(test, "other");
+	struct dma_runs runs, *other;
+	struct dma_cursor cur;
+
+	scattered_init(test, &runs, test_device(test, "owner"));
+	KUNIT_EXPECT_PTR_EQ(test, dma_runs_map_for(&runs, dev, DMA_NONE, 0), ERR_PTR(-EINVAL));
+	other = dma_runs_map_for(&runs, dev, DMA_TO_DEVICE, 0);
+	KUNIT_EXPECT_NOT_ERR_OR_NULL(test, other);
+	if (!IS_ERR(other)) {
+		KUNIT_EXPECT_TRUE(test, dma_runs_is_mapped(other));
+		KUNIT_EXPECT_EQ(test, dma_cursor_begin_phys(&cur, other, 0, PAGE_SIZE),
+				-EOPNOTSUPP);
+		expect_addresses(test, other, &runs);
+		KUNIT_EXPECT_FALSE(test, list_empty(&runs.others));
+		dma_runs_free(other);
+	}
+	KUNIT_EXPECT_TRUE(test, list_empty(&runs.others));
+	KUNIT_EXPECT_EQ(test, runs.num_mapped, 0);
+	dma_runs_clear(&runs);
+}
+
+static void test_map_ranges(struct kunit *test)
+{
+	struct device *dev = test_device(test, "importer");
+	phys_addr_t phys = block_phys(test);
+	struct phys_vec ranges[] = {
+		{ .paddr = phys + 4 * PAGE_SIZE, .len = 2 * PAGE_SIZE },
+		{ .paddr = phys, .len = PAGE_SIZE },
+	};
+	struct dma_runs *runs;
+	dma_addr_t dma_addr;
+
+	runs = dma_runs_map_ranges(dev, DMA_FROM_DEVICE, NULL, ranges, 2);
+	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, runs);
+	KUNIT_EXPECT_EQ(test, runs->num_mapped, 3);
+	KUNIT_EXPECT_FALSE(test, dma_runs_has_pages(runs));
+	KUNIT_EXPECT_EQ(test, dma_runs_contiguous(runs, PAGE_SIZE, &dma_addr), PAGE_SIZE);
+	KUNIT_EXPECT_EQ(test, dma_to_phys(dev, dma_addr), phys + 5 * PAGE_SIZE);
+	dma_runs_free(runs);
+
+	KUNIT_EXPECT_PTR_EQ(test, dma_runs_map_ranges(dev, DMA_FROM_DEVICE, NULL, ranges, 0),
+			    ERR_PTR(-EINVAL));
+	ranges[1].len = 0;
+	KUNIT_EXPECT_PTR_EQ(test, dma_runs_map_ranges(dev, DMA_FROM_DEVICE, NULL, ranges, 2),
+			    ERR_PTR(-EINVAL));
+	ranges[1].len = 100;
+	KUNIT_EXPECT_PTR_EQ(test, dma_runs_map_ranges(dev, DMA_FROM_DEVICE, NULL, ranges, 2),
+			    ERR_PTR(-EINVAL));
+}
+
+static struct kunit_case runs_test_cases[] = {
+	KUNIT_CASE(test_small_lists),
+	KUNIT_CASE(test_any_order),
+	KUNIT_CASE(test_splice),
+	KUNIT_CASE(test_bad_input),
+	KUNIT_CASE(test_cursor_parts),
+	KUNIT_CASE(test_growth),
+	KUNIT_CASE(test_map_parts),
+	KUNIT_CASE(test_map_refused),
+	KUNIT_CASE(test_map_for),
+	KUNIT_CASE(test_map_ranges),
+	{}
+};
+
+static struct kunit_suite runs_test_suite = {
+	.name = "dma_runs",
+	.test_cases = runs_test_cases,
+};
+
+kunit_test_suite(runs_test_suite);

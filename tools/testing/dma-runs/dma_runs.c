@@ -1,0 +1,834 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Compares kernel/dma/runs.c with a twin that knows each page by itself.
+ *
+ * All small lists are tried in full. Longer ones are made by operations that bytes
+ * stand for, be they from libFuzzer or random.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+
+/* Everything of the list is to be seen here, also what is static. */
+#include "../../../kernel/dma/runs.c"
+
+#define MAX_PAGES	64
+#define SMALL_PAGES	6
+#define ALL_ONES	((dma_addr_t)-1)
+
+unsigned int fail_alloc;
+bool alloc_failed;
+
+static u64 operations, failures;
+
+static void check_failed(int line, const char *what)
+{
+	if (failures++ < 20)
+		fprintf(stderr, "dma-runs: line %d: %s\n", line, what);
+#ifdef DMA_RUNS_FUZZ
+	abort();
+#endif
+}
+
+#define CHECK(cond)	do { if (!(cond)) check_failed(__LINE__, #cond); } while (0)
+
+/* Counts what is called to be checked. */
+#define CALL(x)		(operations++, (x))
+
+/*
+ * The twin
+ */
+
+struct twin_page {
+	u64 phys;
+	u64 dma_addr;
+	bool present;
+	bool mapped;
+	bool linked;
+};
+
+struct twin {
+	u32 num;
+	/* A page was added twice, so that no page is known any more. */
+	bool overlap;
+	struct twin_page page[MAX_PAGES];
+};
+
+static bool twin_follows(const struct twin_page *page, bool phys)
+{
+	if (phys)
+		return page[1].phys == page->phys + PAGE_SIZE;
+
+	return page[1].mapped && page[1].dma_addr == page->dma_addr + PAGE_SIZE;
+}
+
+static u64 twin_contiguous(const struct twin *t, u64 offset, u64 end, bool phys)
+{
+	const struct twin_page *page = &t->page[offset >> PAGE_SHIFT];
+	u64 stop = ((offset >> PAGE_SHIFT) + 1) << PAGE_SHIFT;
+
+	for (; stop < end && twin_follows(page, phys); page++)
+		stop += PAGE_SIZE;
+
+	return min(stop, end) - offset;
+}
+
+static bool twin_covers(const struct twin *t, u32 index, u32 num, bool mapped)
+{
+	for (; num--; index++)
+		if (!t->page[index].present || (mapped && !t->page[index].mapped))
+			return false;
+
+	return true;
+}
+
+static u64 twin_addr(const struct twin *t, u64 offset, bool phys)
+{
+	const struct twin_page *page = &t->page[offset >> PAGE_SHIFT];
+
+	return (phys ? page->phys : page->dma_addr) + (offset & (PAGE_SIZE - 1));
+}
+
+/* Page by page, with no look-up in between that may be wrong itself. */
+static bool twin_matches(const struct twin *t, const struct dma_runs *runs)
+{
+	u32 i, nr = 0;
+
+	for (i = 0; i < t->num; i++) {
+		const struct twin_page *page = &t->page[i];
+		const struct dma_run *run;
+		u64 done;
+
+		if (nr == runs->num_runs || runs->runs[nr].index > i) {
+			if (page->present)
+				return false;
+			continue;
+		}
+		run = &runs->runs[nr];
+		done = (u64)(i - run->index) << PAGE_SHIFT;
+		if (!page->present || run->mapped != page->mapped ||
+		    run->linked != page->linked)
+			return false;
+		if (page->mapped && run->dma_addr + done != page->dma_addr)
+			return false;
+		if (run->phys == DMA_RUN_NO_PHYS ? page->phys != DMA_RUN_NO_PHYS :
+						   run->phys + done != page->phys)
+			return false;
+		nr += i + 1 == dma_run_end(run);
+	}
+
+	return nr == runs->num_runs;
+}
+
+/*
+ * Look-ups and cursors
+ */
+
+static void check_find(const struct dma_runs *runs, const struct twin *t, u32 i)
+{
+	const struct dma_run *run = CALL(dma_runs_find(runs, i));
+	u32 nr = CALL(dma_runs_find_nr(runs, i));
+	bool present = i < t->num && t->page[i].present;
+
+	CHECK(!nr || dma_run_end(&runs->runs[nr - 1]) <= i);
+	CHECK(nr == runs->num_runs || dma_run_end(&runs->runs[nr]) > i);
+	CHECK(!!run == present);
+	CHECK(!run || (run == &runs->runs[nr] && run->index <= i));
+	CHECK(CALL(dma_runs_phys(runs, i)) ==
+	      (present ? (phys_addr_t)t->page[i].phys : DMA_RUN_NO_PHYS));
+}
+
+static void check_contiguous(const struct dma_runs *runs, const struct twin *t, u64 offset)
+{
+	u64 total = (u64)t->num << PAGE_SHIFT, size = 0;
+	dma_addr_t addr = 0, expected = ALL_ONES;
+
+	if (offset < total && t->page[offset >> PAGE_SHIFT].mapped) {
+		size = twin_contiguous(t, offset, total, false);
+		expected = twin_addr(t, offset, false);
+	}
+	CHECK(CALL(dma_runs_contiguous(runs, offset, &addr)) == size);
+	CHECK(addr == expected);
+}
+
+static void check_lookups(const struct dma_runs *runs, const struct twin *t)
+{
+	u64 far = (u64)U32_MAX << PAGE_SHIFT;
+	u32 i;
+
+	for (i = 0; i < t->num + 2; i++) {
+		check_find(runs, t, i);
+		check_contiguous(runs, t, (u64)i << PAGE_SHIFT);
+		check_contiguous(runs, t, ((u64)i << PAGE_SHIFT) + 1 + i * 577);
+	}
+	check_find(runs, t, U32_MAX);
+	check_contiguous(runs, t, far);
+	/* A page number of more than 32 bits must not come round. */
+	check_contiguous(runs, t, far + PAGE_SIZE);
+	check_contiguous(runs, t, U64_MAX);
+}
+
+/* Whether a call is by dma_cursor_next() depends on the bits of @how. */
+static void check_walk(struct dma_cursor *cur, const struct twin *t, u64 offset, u64 end,
+		       u64 step, u32 how)
+{
+	u64 expected;
+
+	for (; offset < end; how = how >> 1 | how << 31) {
+		expected = twin_contiguous(t, offset, end, false);
+		if (how & 1) {
+			CHECK(CALL(dma_cursor_next(cur)));
+		} else {
+			expected = min(expected, step);
+			if (how & 2)
+				CHECK(!dma_cursor_next_max(cur, 0));
+			CHECK(CALL(dma_cursor_next_max(cur, step)));
+		}
+		CHECK(cur->offset == offset && cur->size == expected);
+		CHECK(cur->dma_addr == (dma_addr_t)twin_addr(t, offset, false));
+		if (cur->offset != offset || cur->size != expected)
+			return;
+		offset += expected;
+	}
+	CHECK(!CALL(dma_cursor_next(cur)) && !dma_cursor_next_max(cur, step));
+}
+
+static void check_walk_phys(struct dma_cursor *cur, const struct twin *t, u64 offset, u64 end)
+{
+	u64 expected;
+
+	for (; offset < end; offset += expected) {
+		expected = twin_contiguous(t, offset, end, true);
+		CHECK(CALL(dma_cursor_next_phys(cur)));
+		CHECK(cur->offset == offset && cur->size == expected);
+		CHECK(cur->phys == (phys_addr_t)twin_addr(t, offset, true));
+		if (cur->offset != offset || cur->size != expected)
+			return;
+	}
+	CHECK(!CALL(dma_cursor_next_phys(cur)) && !dma_cursor_next_phys(cur));
+}
+
+static int twin_begin(const struct twin *t, u64 offset, u64 size, bool mapped)
+{
+	u64 total = (u64)t->num << PAGE_SHIFT;
+	u32 first = offset >> PAGE_SHIFT;
+
+	if (!size || offset >= total || size > total - offset)
+		return -EINVAL;
+
+	return twin_covers(t, first, PFN_UP(offset + size) - first, mapped) ? 0 : -ENXIO;
+}
+
+static void check_range_phys(const struct dma_runs *runs, const struct twin *t, u64 offset,
+			     u64 size)
+{
+	int expected = twin_begin(t, offset, size, false);
+	struct dma_cursor cur;
+	int ret;
+
+	if (!dma_runs_has_pages(runs))
+		expected = -EOPNOTSUPP;
+	if (!PAGE_ALIGNED(offset | size))
+		expected = -EINVAL;
+	ret = CALL(dma_cursor_begin_phys(&cur, runs, offset, size));
+	CHECK(ret == expected);
+	if (!ret && !expected)
+		check_walk_phys(&cur, t, offset, offset + size);
+}
+
+static void check_range(const struct dma_runs *runs, const struct twin *t, u64 offset,
+			u64 size, u64 step, u32 how)
+{
+	int expected = twin_begin(t, offset, size, true);
+	struct dma_cursor cur;
+	int ret;
+
+	ret = CALL(dma_cursor_begin(&cur, runs, offset, size));
+	CHECK(ret == expected);
+	if (!ret && !expected)
+		check_walk(&cur, t, offset, offset + size, step, how);
+}
+
+static void check_covers(const struct dma_runs *runs, const struct twin *t, u32 i, u32 num)
+{
+	CHECK(CALL(dma_runs_covers(runs, i, num, false)) == twin_covers(t, i, num, false));
+	CHECK(CALL(dma_runs_covers(runs, i, num, true)) == twin_covers(t, i, num, true));
+}
+
+static void check_list(const struct dma_runs *runs, const struct twin *t)
+{
+	CHECK(CALL(dma_runs_valid(runs)));
+	CHECK(twin_matches(t, runs));
+	CHECK(dma_runs_is_populated(runs) == twin_covers(t, 0, t->num, false));
+	CHECK(dma_runs_is_mapped(runs) == twin_covers(t, 0, t->num, true));
+}
+
+/*
+ * All small lists
+ */
+
+/* How a page goes on from the one before. */
+enum small_page {
+	HOLE,
+	/* By dma_runs_add(), and then by dma_runs_add_mapped(). */
+	UNMAPPED,
+	UNMAPPED_JUMP,
+	MAPPED,
+	MAPPED_DMA_JUMP,
+	MAPPED_PHYS_JUMP,
+	MAPPED_JUMP,
+	/* Where dma_runs_cut() was. */
+	UNMAPPED_CUT,
+	MAPPED_CUT,
+	NUM_SMALL,
+};
+
+static void small_twin(struct twin *t, const u8 *kinds, u32 num)
+{
+	u64 phys = 0, dma_addr = 0;
+	u32 i;
+
+	t->num = num;
+	t->overlap = false;
+	for (i = 0; i < num; i++) {
+		u8 kind = kinds[i];
+
+		phys += PAGE_SIZE;
+		dma_addr += PAGE_SIZE;
+		if (!i || kind == UNMAPPED_JUMP || kind == MAPPED_PHYS_JUMP || kind == MAPPED_JUMP)
+			phys = (100 + 10 * i) * PAGE_SIZE;
+		if (!i || kind == MAPPED_DMA_JUMP || kind == MAPPED_JUMP)
+			dma_addr = (1000 - 10 * i) * PAGE_SIZE;
+		t->page[i] = (struct twin_page) {
+			.phys = phys,
+			.dma_addr = dma_addr,
+			.present = kind != HOLE,
+			.mapped = (kind >= MAPPED && kind <= MAPPED_JUMP) || kind == MAPPED_CUT,
+		};
+		t->page[i].linked = t->page[i].mapped;
+	}
+}
+
+/* What mapping makes of a list, which this file cannot do. */
+static void small_add_cut(struct dma_runs *runs, u32 i, const struct twin_page *page)
+{
+	CHECK(!runs_reserve(runs, 1));
+	runs->runs[runs->num_runs++] = (struct dma_run) {
+		.phys = page->phys,
+		.dma_addr = page->dma_addr,
+		.index = i,
+		.num_pages = 1,
+		.mapped = page->mapped,
+		.linked = page->linked,
+		.cut = 1,
+	};
+	runs->num_populated++;
+	runs->num_mapped += page->mapped;
+}
+
+static void small_build(struct dma_runs *runs, const u8 *kinds, const struct twin *t)
+{
+	u32 i;
+
+	dma_runs_init(runs, NULL, DMA_RUNS_STREAMING, t->num);
+	for (i = 0; i < t->num; i++) {
+		const struct twin_page *page = &t->page[i];
+
+		if (kinds[i] >= UNMAPPED_CUT)
+			small_add_cut(runs, i, page);
+		else if (page->mapped)
+			CHECK(!CALL(dma_runs_add_mapped(runs, i, page->phys,
+							page->dma_addr, 1)));
+		else if (page->present)
+			CHECK(!CALL(dma_runs_add(runs, i, page->phys, 1)));
+	}
+}
+
+/* All ranges of pages, now and then without some bytes at the ends. */
+static void small_ranges(const struct dma_runs *runs, const struct twin *t, u32 seed)
+{
+	static const u64 steps[] = { 3000, PAGE_SIZE, 5000, 2 * PAGE_SIZE, 10001, U64_MAX };
+	static const u32 hows[] = { 0, 0x55555555, 0x33333333, 0x24924924, 0xfffffffe };
+	u32 first, end;
+
+	for (first = 0; first < t->num; first++) {
+		for (end = first + 1; end <= t->num; end++, seed++) {
+			u64 offset = (u64)first << PAGE_SHIFT;
+			u64 size = (u64)(end - first) << PAGE_SHIFT;
+
+			check_covers(runs, t, first, end - first);
+			check_range(runs, t, offset, size, U64_MAX, U32_MAX);
+			check_range_phys(runs, t, offset, size);
+			if (seed & 1)
+				offset += 100, size -= 100;
+			if (seed & 2)
+				size -= 77;
+			check_range(runs, t, offset, size, U64_MAX, U32_MAX);
+			check_range(runs, t, offset, size, steps[seed % ARRAY_SIZE(steps)],
+				    hows[seed % ARRAY_SIZE(hows)]);
+		}
+	}
+	check_range(runs, t, 0, 0, 1, 0);
+	check_range(runs, t, (u64)t->num << PAGE_SHIFT, 1, 1, 0);
+	check_range(runs, t, 1, (u64)t->num << PAGE_SHIFT, 1, 0);
+	check_range(runs, t, PAGE_SIZE, U64_MAX, 1, 0);
+}
+
+static bool joined(const struct dma_runs *runs)
+{
+	const struct dma_run *run;
+	u32 i;
+
+	for (i = 1; i < runs->num_runs; i++) {
+		run = &runs->runs[i];
+		if (run->cut && !run->mapped && !run[-1].mapped)
+			return false;
+	}
+
+	return true;
+}
+
+/* Cuts as many runs as can be mapped together. */
+static void check_cut(struct dma_runs *runs, u32 first, u32 num, u32 max_pages)
+{
+	u32 before = runs->num_runs, was = num, i;
+
+	alloc_failed = false;
+	CHECK(CALL(dma_runs_cut(runs, &num, first, max_pages)) == (alloc_failed ? -ENOMEM : 0));
+	CHECK(runs->num_runs - before == num - was);
+	for (i = first; !alloc_failed && i < first + num; i++)
+		CHECK(runs->runs[i].num_pages <= max_pages);
+}
+
+static void small_cuts(const u8 *kinds, const struct twin *t)
+{
+	u32 first, num, max_pages;
+	struct dma_runs runs;
+
+	small_build(&runs, kinds, t);
+	dma_runs_join(&runs);
+	check_list(&runs, t);
+	for (max_pages = 1; max_pages < 4; max_pages++) {
+		for (first = 0; first < runs.num_runs; first++) {
+			for (num = 0; first + num < runs.num_runs; num++)
+				if (runs.runs[first + num].mapped)
+					break;
+			check_cut(&runs, first, num, max_pages);
+			check_list(&runs, t);
+			CALL(dma_runs_join(&runs));
+			CHECK(joined(&runs));
+			check_list(&runs, t);
+		}
+	}
+	dma_runs_clear(&runs);
+}
+
+static bool small_next(u8 *kinds, u32 num)
+{
+	u32 i;
+
+	for (i = 0; i < num && ++kinds[i] == NUM_SMALL; i++)
+		kinds[i] = 0;
+
+	return i < num;
+}
+
+/* For the first page, and behind a hole, some kinds are the same or cannot be. */
+static bool small_possible(const u8 *kinds, u32 num)
+{
+	u32 i;
+
+	if (kinds[0] != HOLE && kinds[0] != UNMAPPED && kinds[0] != MAPPED)
+		return false;
+	for (i = 1; i < num; i++)
+		if (kinds[i] >= UNMAPPED_CUT && kinds[i - 1] == HOLE)
+			return false;
+
+	return true;
+}
+
+static void small_lists(void)
+{
+	u8 kinds[SMALL_PAGES];
+	struct dma_runs runs;
+	struct twin t;
+	u32 num, seed = 0;
+
+	for (num = 1; num <= SMALL_PAGES; num++) {
+		memset(kinds, 0, sizeof(kinds));
+		do {
+			if (!small_possible(kinds, num))
+				continue;
+			small_twin(&t, kinds, num);
+			small_build(&runs, kinds, &t);
+			check_list(&runs, &t);
+			check_lookups(&runs, &t);
+			small_ranges(&runs, &t, seed++);
+			dma_runs_clear(&runs);
+			if (num < SMALL_PAGES)
+				small_cuts(kinds, &t);
+		} while (small_next(kinds, num));
+	}
+}
+
+/* No sum may come out too small for the largest list. */
+static void large_list(void)
+{
+	u32 max = DMA_RUNS_MAX_PAGES, half = 1U << 27, num = 1, piece = 1U << 20;
+	struct dma_runs runs;
+	struct dma_cursor cur;
+	u64 step = U32_MAX, done = 0;
+
+	/* Two that follow each other, as far as one run can count. */
+	dma_runs_init(&runs, NULL, DMA_RUNS_STREAMING, max);
+	if (sizeof(phys_addr_t) < 8) {
+		CHECK(dma_runs_add(&runs, 0, PAGE_SIZE, max) == -EINVAL);
+		return;
+	}
+	CHECK(!CALL(dma_runs_add(&runs, 0, PAGE_SIZE, half)));
+	CHECK(!CALL(dma_runs_add(&runs, half, (half + 1ULL) << PAGE_SHIFT, half - 1)));
+	CHECK(runs.num_runs == 1 && dma_runs_valid(&runs) && dma_runs_is_populated(&runs));
+	check_cut(&runs, 0, num, piece);
+	CHECK(runs.num_runs == 256 && dma_runs_valid(&runs));
+	dma_runs_join(&runs);
+	CHECK(runs.num_runs == 1 && runs.runs[0].num_pages == max);
+	dma_runs_clear(&runs);
+
+	CHECK(!CALL(dma_runs_add_mapped(&runs, 0, DMA_RUN_NO_PHYS, 0, max)));
+	CHECK(!CALL(dma_cursor_begin(&cur, &runs, 0, (u64)max << PAGE_SHIFT)));
+	while (CALL(dma_cursor_next_max(&cur, step))) {
+		CHECK(cur.offset == done && cur.dma_addr == done);
+		done += cur.size;
+	}
+	CHECK(done == (u64)max << PAGE_SHIFT);
+	dma_runs_clear(&runs);
+}
+
+/*
+ * Operations by bytes
+ */
+
+struct state {
+	struct dma_runs runs;
+	struct dma_runs more;
+	struct twin t;
+	struct twin m;
+	const u8 *data;
+	size_t left;
+	/* Where the last addresses ended, for what is to follow them. */
+	u64 phys;
+	u64 dma_addr;
+};
+
+static u32 take(struct state *s)
+{
+	if (!s->left)
+		return 0;
+	s->left--;
+
+	return *s->data++;
+}
+
+/* Half of the time what follows, so that runs become long. */
+static u64 take_addr(struct state *s, u64 next)
+{
+	u32 byte = take(s);
+
+	return byte & 1 ? next : (256 + byte) * PAGE_SIZE;
+}
+
+static void twin_add(struct twin *t, u32 index, u32 num, const struct twin_page *from)
+{
+	u64 done;
+	u32 i;
+
+	for (i = 0; i < num; i++) {
+		struct twin_page *page = &t->page[index + i];
+
+		t->overlap |= page->present;
+		done = (u64)i << PAGE_SHIFT;
+		*page = *from;
+		page->dma_addr += done;
+		if (page->phys != DMA_RUN_NO_PHYS)
+			page->phys += done;
+	}
+}
+
+/* Makes the page bad in some way; returns whether it did. */
+static bool take_flaw(struct state *s, struct twin_page *page, u32 num)
+{
+	u64 *which = page->mapped && take(s) & 1 ? &page->dma_addr : &page->phys;
+
+	switch (take(s)) {
+	case 0 ... 9:
+		*which += 1 + take(s);
+		return !PAGE_ALIGNED(*which);
+	case 10 ... 19:
+		*which = (phys_addr_t)-PAGE_SIZE;
+		return num > 1;
+	default:
+		return false;
+	}
+}
+
+/* Behind the last address there is none that follows. */
+static u64 next_addr(u64 addr, u32 num)
+{
+	return addr < PHYS_ADDR_MAX - PAGE_SIZE ? addr + num * PAGE_SIZE : 0;
+}
+
+static void op_add(struct state *s, struct dma_runs *runs, struct twin *t, bool mapped)
+{
+	u32 index = take(s) % (t->num + 2), num = take(s) % 9;
+	struct twin_page page = { .present = true, .mapped = mapped, .linked = mapped };
+	bool bad;
+	int ret;
+
+	/* Only a builder takes what is out of order. */
+	if (runs == &s->runs && runs->num_runs)
+		index = dma_run_end(&runs->runs[runs->num_runs - 1]) + index % 3;
+	page.phys = take_addr(s, s->phys);
+	page.dma_addr = take_addr(s, s->dma_addr);
+	if (mapped && !dma_runs_has_pages(&s->runs) && take(s) & 1)
+		page.phys = DMA_RUN_NO_PHYS;
+	bad = page.phys != DMA_RUN_NO_PHYS && take_flaw(s, &page, num);
+	bad |= !num || index >= t->num || num > t->num - index;
+
+	alloc_failed = false;
+	if (mapped)
+		ret = CALL(dma_runs_add_mapped(runs, index, page.phys, page.dma_addr, num));
+	else
+		ret = CALL(dma_runs_add(runs, index, page.phys, num));
+	CHECK(ret == (bad ? -EINVAL : alloc_failed ? -ENOMEM : 0));
+	if (!ret && !bad) {
+		twin_add(t, index, num, &page);
+		s->phys = next_addr(page.phys, num);
+		s->dma_addr = next_addr(page.dma_addr, num);
+	}
+}
+
+static void twin_clear(struct twin *t)
+{
+	memset(t->page, 0, sizeof(t->page));
+	t->overlap = false;
+}
+
+static bool twins_overlap(const struct twin *t, const struct twin *m)
+{
+	bool overlap = m->overlap;
+	u32 i;
+
+	for (i = 0; i < t->num; i++)
+		overlap |= t->page[i].present && m->page[i].present;
+
+	return overlap;
+}
+
+static void op_splice(struct state *s)
+{
+	bool overlap = twins_overlap(&s->t, &s->m);
+	int ret;
+	u32 i;
+
+	alloc_failed = false;
+	ret = CALL(dma_runs_splice(&s->runs, &s->more));
+	CHECK(ret == (overlap ? -EEXIST : alloc_failed ? -ENOMEM : 0));
+	if (ret) {
+		if (!s->m.overlap)
+			check_list(&s->more, &s->m);
+		return;
+	}
+	for (i = 0; i < s->t.num; i++)
+		if (s->m.page[i].present)
+			s->t.page[i] = s->m.page[i];
+	twin_clear(&s->m);
+	CHECK(!s->more.runs && !s->more.num_runs && !s->more.num_populated);
+}
+
+/* Runs that are not mapped yet, at most @num; returns how many. */
+static u32 unmapped_runs(const struct dma_runs *runs, u32 first, u32 num)
+{
+	u32 i;
+
+	for (i = 0; i < num && first + i < runs->num_runs; i++)
+		if (runs->runs[first + i].mapped)
+			break;
+
+	return i;
+}
+
+static void op_cut(struct state *s)
+{
+	u32 first = take(s), num = 1 + take(s) % 8;
+
+	if (!s->runs.num_runs)
+		return;
+	first %= s->runs.num_runs;
+	num = unmapped_runs(&s->runs, first, num);
+	check_cut(&s->runs, first, num, 1 + take(s) % 8);
+}
+
+/* As dma_runs_map() does it. */
+static void op_map(struct state *s)
+{
+	u32 first = take(s), num = 1 + take(s) % 8, i, nr;
+
+	if (!s->runs.num_runs)
+		return;
+	first %= s->runs.num_runs;
+	num = unmapped_runs(&s->runs, first, num);
+	for (nr = first; nr < first + num; nr++) {
+		struct dma_run *run = &s->runs.runs[nr];
+
+		run->dma_addr = take_addr(s, s->dma_addr);
+		run->mapped = 1;
+		s->dma_addr = next_addr(run->dma_addr, run->num_pages);
+		s->runs.num_mapped += run->num_pages;
+		for (i = 0; i < run->num_pages; i++) {
+			s->t.page[run->index + i].dma_addr = run->dma_addr + i * PAGE_SIZE;
+			s->t.page[run->index + i].mapped = true;
+		}
+	}
+}
+
+/* As dma_runs_unmap() does it, or for some runs as after an error. */
+static void op_unmap(struct state *s)
+{
+	u32 which = take(s) | take(s) << 8 | 1U << (take(s) & 31), nr, i;
+
+	for (nr = 0; nr < s->runs.num_runs; nr++) {
+		struct dma_run *run = &s->runs.runs[nr];
+
+		if (!run->mapped || run->linked || !(which >> (nr & 15) & 1))
+			continue;
+		run->mapped = 0;
+		s->runs.num_mapped -= run->num_pages;
+		for (i = 0; i < run->num_pages; i++)
+			s->t.page[run->index + i].mapped = false;
+	}
+	CALL(dma_runs_join(&s->runs));
+	CHECK(joined(&s->runs));
+}
+
+static void op_clear(struct state *s)
+{
+	if (take(s) & 1) {
+		CALL(dma_runs_clear(&s->more));
+		twin_clear(&s->m);
+		check_list(&s->more, &s->m);
+	} else if (take(s) & 1) {
+		CALL(dma_runs_clear(&s->runs));
+		twin_clear(&s->t);
+	}
+}
+
+static void op_range(struct state *s)
+{
+	u64 offset = (u64)take(s) << 10, size = (u64)take(s) << 10, step;
+	u32 how = take(s);
+
+	offset += take(s) & 3;
+	size += take(s) & 3;
+	step = 1 + (take(s) << 6);
+	how |= how << 8 | how << 16 | how << 24;
+	check_range(&s->runs, &s->t, offset, size, step, how);
+	check_range(&s->runs, &s->t, offset, size, U64_MAX, U32_MAX);
+	check_range_phys(&s->runs, &s->t, offset, size);
+	offset &= ~(PAGE_SIZE - 1);
+	size &= ~(PAGE_SIZE - 1);
+	check_range_phys(&s->runs, &s->t, offset, size);
+	if (size && offset + size <= (u64)s->t.num << PAGE_SHIFT)
+		check_covers(&s->runs, &s->t, offset >> PAGE_SHIFT, size >> PAGE_SHIFT);
+}
+
+static void one_op(struct state *s)
+{
+	switch (take(s) % 24) {
+	case 0 ... 3:
+		return op_add(s, &s->more, &s->m, false);
+	case 4 ... 6:
+		return op_add(s, &s->more, &s->m, true);
+	case 7 ... 9:
+		return op_add(s, &s->runs, &s->t, take(s) & 1);
+	case 10 ... 11:
+		return op_splice(s);
+	case 12:
+		return op_cut(s);
+	case 13 ... 14:
+		return op_map(s);
+	case 15:
+		return op_unmap(s);
+	case 16:
+		return op_clear(s);
+	case 17:
+		fail_alloc = take(s) % 4;
+		return;
+	case 18:
+		return check_lookups(&s->runs, &s->t);
+	default:
+		return op_range(s);
+	}
+}
+
+int LLVMFuzzerTestOneInput(const u8 *data, size_t size)
+{
+	struct state s = { .data = data, .left = size };
+	u32 num = 1 + take(&s) % MAX_PAGES;
+	enum dma_runs_kind kind = take(&s) % (DMA_RUNS_IMPORTED + 1);
+
+	dma_runs_init(&s.runs, NULL, kind, num);
+	dma_runs_init(&s.more, NULL, kind, num);
+	s.t.num = num;
+	s.m.num = num;
+	fail_alloc = 0;
+	while (s.left) {
+		one_op(&s);
+		check_list(&s.runs, &s.t);
+	}
+	check_lookups(&s.runs, &s.t);
+	dma_runs_clear(&s.runs);
+	dma_runs_clear(&s.more);
+	fail_alloc = 0;
+
+	return 0;
+}
+
+#ifdef DMA_RUNS_FUZZ
+int LLVMFuzzerInitialize(int *argc, char ***argv)
+{
+	small_lists();
+	large_list();
+
+	return 0;
+}
+#else
+static u64 random_u64(u64 *seed)
+{
+	*seed ^= *seed << 13;
+	*seed ^= *seed >> 7;
+	*seed ^= *seed << 17;
+
+	return *seed;
+}
+
+int main(int argc, char **argv)
+{
+	u64 seed = argc > 1 ? strtoull(argv[1], NULL, 0) : 1;
+	u64 rounds = argc > 2 ? strtoull(argv[2], NULL, 0) : 1000;
+	u8 data[400];
+	u32 i;
+
+	/* Of zero alone no other number comes. */
+	seed = seed * 2 + 1;
+	small_lists();
+	large_list();
+	while (rounds--) {
+		for (i = 0; i < sizeof(data); i++)
+			data[i] = random_u64(&seed) >> 32;
+		LLVMFuzzerTestOneInput(data, sizeof(data));
+	}
+	printf("dma-runs: %llu operations, %llu failures\n", (unsigned long long)operations,
+	       (unsigned long long)failures);
+
+	return failures != 0;
+}
+#endif
