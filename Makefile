@@ -9,7 +9,7 @@ export STAGE_T0 := $(shell date +%s)
 MAKEFLAGS += --no-print-directory
 SHELL := /bin/bash
 
-VERBS := demo census matrix test source kernel guest kunit igt prime mesa gl panfrost bench mutations compile check check-all refresh series rust clean
+VERBS := demo census matrix test source kernel guest kunit igt prime mesa gl panfrost fuzz bench mutations compile check check-all refresh series rust clean
 
 .PHONY: help test-qemu $(VERBS)
 
@@ -27,6 +27,7 @@ help:
 	@echo 'make mesa       Mesa smoke tests'
 	@echo 'make gl         Mesa'"'"'s panfrost driver on a model of Mali T860, G52 and G57'
 	@echo 'make panfrost   stock and our IGT tests of panfrost on that model'
+	@echo 'make fuzz       the list in user space against a twin, with sanitizers'
 	@echo 'make compile    one driver with W=1: DRIVER=drivers/gpu/drm/etnaviv ARCH=arm64 (or x86_64, arm, um)'
 	@echo 'make check      compile for three architectures, checkpatch, kernel-doc, sparse, some of the patches build'
 	@echo '                (scripts/check.sh NAME... just these; checkpatch HEAD~3..HEAD just these commits)'

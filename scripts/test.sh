@@ -8,13 +8,13 @@ set -euo pipefail
 . "$(dirname "$0")/lib.sh"
 
 DIR=$OUT/results
-LANES=${LANES:-"kunit guest igt prime mesa gl panfrost panfrost-debug qemu-arm64 check"}
+LANES=${LANES:-"fuzz kunit guest igt prime mesa gl panfrost panfrost-debug qemu-arm64 check"}
 unset BASE CONFIG RESULTS
 
 # What a lane runs; make's verbs but for the guest's check of itself.
 command_of() {
 	case $1 in
-	source | kernel | kunit | igt | prime | mesa | gl | panfrost | check) echo "scripts/$1.sh" ;;
+	source | kernel | fuzz | kunit | igt | prime | mesa | gl | panfrost | check) echo "scripts/$1.sh" ;;
 	panfrost-debug) echo "env CONFIG=debug scripts/panfrost.sh" ;;
 	qemu-*-kernel) echo "scripts/qemu-kernel.sh $(arch_of "$1")" ;;
 	qemu-*-base) echo "env BASE=1 scripts/qemu-kernel.sh $(arch_of "$1")" ;;
@@ -81,6 +81,7 @@ steps() {
 		case $lane in
 		qemu-x86_64) found+="guest-root $lane-kernel $lane-base " ;;
 		qemu-*) found+="$lane-kernel $lane-base " ;;
+		fuzz) ;;
 		*) found+="guest-root kernel kernel-base panmesa " ;;
 		esac
 	done
