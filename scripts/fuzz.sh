@@ -17,7 +17,7 @@ lane fuzz
 need gcc libc6-dev make
 rm -rf "$DIR"
 mkdir -p "$DIR"
-(cd "$LINUX" && cp --parents -r $TESTS tools/include tools/arch/*/include kernel/dma/runs.c include/linux/dma-runs.h "$DIR")
+(cd "$LINUX" && cp --parents -r $TESTS tools/include tools/arch/*/include kernel/dma/runs.c include/linux/dma-{runs,direction}.h "$DIR")
 stage "fuzz: $TESTS"
 make -C "$DIR/$TESTS" run >"$DIR/log" 2>&1 </dev/null || true
 n=0
