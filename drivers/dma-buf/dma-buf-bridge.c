@@ -125,8 +125,9 @@ struct sg_table *dma_buf_table_of_runs(struct dma_runs *runs, struct device *dev
 	unsigned int orig_nents = table_set_pages(runs, NULL, max);
 	struct table_of_runs *table;
 
-	/* Where entries have one length for both sides they have to match. */
-	if (!IS_ENABLED(CONFIG_NEED_SG_DMA_LENGTH) && orig_nents != nents)
+	/* Where entries have one length for both sides no run may be merged. */
+	if (!IS_ENABLED(CONFIG_NEED_SG_DMA_LENGTH) &&
+	    table_set_dma(runs, NULL, U64_MAX) != runs->num_runs)
 		orig_nents = 0;
 
 	table = kzalloc_obj(*table);

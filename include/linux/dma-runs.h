@@ -7,6 +7,7 @@
 #include <linux/err.h>
 #include <linux/limits.h>
 #include <linux/list.h>
+#include <linux/mm_types.h>
 #include <linux/types.h>
 
 #include <asm/page.h>

@@ -402,7 +402,8 @@ struct dma_runs *dma_runs_map_for(struct dma_runs *runs, struct device *dev,
 {
 	struct dma_runs *other;
 
-	if (runs->kind == DMA_RUNS_IMPORTED)
+	/* Whose memory it is, only the owner's list knows. */
+	if (runs->kind == DMA_RUNS_IMPORTED || runs->foreign)
 		return ERR_PTR(-EOPNOTSUPP);
 	if (!runs->num_runs || !dma_runs_is_populated(runs))
 		return ERR_PTR(-ENXIO);
