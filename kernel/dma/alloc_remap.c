@@ -308,8 +308,7 @@ struct dma_runs *dma_alloc_remap(struct device *alloc_dev, void *cpu_addr,
 		return ERR_PTR(-ENOMEM);
 	ret = dev == alloc_dev ? remap_owner(runs, &alloc) : remap_other(runs, &alloc);
 	if (ret) {
-		dma_runs_clear(runs);
-		kfree(runs);
+		dma_runs_free(runs);
 		return ERR_PTR(ret);
 	}
 	return runs;
@@ -371,8 +370,7 @@ static struct dma_runs *runs_map_copy(const struct dma_runs *runs, struct device
 		return ERR_PTR(-ENOMEM);
 	ret = dma_runs_map(copy, 0, copy->num_pages);
 	if (ret) {
-		dma_runs_clear(copy);
-		kfree(copy);
+		dma_runs_free(copy);
 		return ERR_PTR(ret);
 	}
 	/* What clears memory may do that in the cache. */

@@ -458,8 +458,7 @@ struct dma_runs *dma_runs_map_ranges(struct device *dev, enum dma_data_direction
 	if (!ret)
 		ret = dma_runs_map(runs, 0, num_pages);
 	if (ret) {
-		dma_runs_clear(runs);
-		kfree(runs);
+		dma_runs_free(runs);
 		return ERR_PTR(ret);
 	}
 
