@@ -11,11 +11,12 @@ SHELL := /bin/bash
 
 VERBS := demo census matrix test source kernel guest kunit igt prime mesa gl panfrost fuzz bench mutations compile check check-all refresh series rust clean
 
-.PHONY: help test-qemu $(VERBS)
+.PHONY: help test-all test-qemu $(VERBS)
 
 help:
 	@echo 'make demo       boot the converted kernel, draw with stock Mesa, write out/demo.png'
 	@echo 'make test       all lanes, one table, one closing line (see README.md)'
+	@echo 'make test-all   the same and the lanes that compile for long: Mesa, debug kernels, all of QEMU (hours)'
 	@echo 'make test-qemu  arm64, arm and x86_64 kernels in QEMU (make test has the arm64 one)'
 	@echo
 	@echo 'make source     build/linux: the pinned kernel and one commit per patch'
@@ -50,6 +51,9 @@ help:
 
 $(VERBS):
 	@scripts/$@.sh
+
+test-all:
+	@LANES=all scripts/test.sh
 
 test-qemu:
 	@LANES="qemu-arm64 qemu-arm qemu-x86_64" scripts/test.sh

@@ -454,7 +454,7 @@ commits_for() {
 
 # How many patches that have not compiled before are compiled now; EACH=all: every one. All of them
 # take an hour and more, which grows with the series: make check-all, before it is sent.
-EACH=${EACH-3}
+EACH=${EACH-2}
 
 # sample ARCH: of the commits that it reads those to compile now, in their order. The last one and
 # some others, which change with the series, so that all come up in time.

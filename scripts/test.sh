@@ -2,20 +2,23 @@
 # SPDX-License-Identifier: GPL-2.0
 # make test: every lane, then one table and one closing line. Each lane leaves its results in
 # out/results/LANE.tsv and its output in LANE.log; one that did not run counts as failed.
-# LANES="igt mesa" runs just these (and what they need).
+# LANES="igt mesa" runs just these (and what they need). make test-all has those, too, that compile most:
+# Mesa, debug kernels and kernels for QEMU; not for CI, whose time is limited.
 set -euo pipefail
 # shellcheck source=scripts/lib.sh
 . "$(dirname "$0")/lib.sh"
 
 DIR=$OUT/results
-LANES=${LANES:-"fuzz kunit guest igt prime mesa gl panfrost panfrost-debug qemu-arm64 check"}
+LANES=${LANES:-"fuzz kunit guest igt prime mesa panfrost qemu-arm64 check"}
+[ "$LANES" != all ] ||
+	LANES="fuzz kunit kunit-debug guest igt prime mesa gl panfrost panfrost-debug qemu-arm64 qemu-arm qemu-x86_64 check"
 unset BASE CONFIG RESULTS
 
 # What a lane runs; make's verbs but for the guest's check of itself.
 command_of() {
 	case $1 in
 	source | kernel | fuzz | kunit | igt | prime | mesa | gl | panfrost | check) echo "scripts/$1.sh" ;;
-	panfrost-debug) echo "env CONFIG=debug scripts/panfrost.sh" ;;
+	*-debug) echo "env CONFIG=debug scripts/${1%-debug}.sh" ;;
 	qemu-*-kernel) echo "scripts/qemu-kernel.sh $(arch_of "$1")" ;;
 	qemu-*-base) echo "env BASE=1 scripts/qemu-kernel.sh $(arch_of "$1")" ;;
 	qemu-*) echo "scripts/qemu.sh ${1#qemu-}" ;;
@@ -82,7 +85,8 @@ steps() {
 		qemu-x86_64) found+="guest-root $lane-kernel $lane-base " ;;
 		qemu-*) found+="$lane-kernel $lane-base " ;;
 		fuzz) ;;
-		*) found+="guest-root kernel kernel-base panmesa " ;;
+		gl) found+="guest-root kernel kernel-base panmesa " ;;
+		*) found+="guest-root kernel kernel-base " ;;
 		esac
 	done
 	for lane in guest-root kernel kernel-base panmesa $found; do
@@ -124,7 +128,7 @@ lanes() {
 	for lane in $LANES; do
 		case $lane in
 		check) ;;
-		panfrost-debug)
+		*-debug)
 			signal_check STOP
 			run_lane "$lane" || true
 			signal_check CONT
