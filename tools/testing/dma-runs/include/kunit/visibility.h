@@ -1,2 +1,0 @@
-/* SPDX-License-Identifier: GPL-2.0 */
-#define EXPORT_SYMBOL_IF_KUNIT(sym)
