@@ -343,7 +343,7 @@ static int list_get_pages(struct fill_bo *bo)
 
 static void list_teardown(struct fill_bo *bo)
 {
-	WARN_ON(drm_gem_bo_backing_evict(&bo->backing));
+	WARN_ON(drm_gem_bo_backing_free(&bo->backing));
 }
 
 static int list_build(struct fill_bo *bo)

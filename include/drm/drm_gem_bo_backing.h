@@ -3,14 +3,14 @@
 #ifndef __DRM_GEM_BO_BACKING_H__
 #define __DRM_GEM_BO_BACKING_H__
 
+#include <linux/dma-buf.h>
 #include <linux/dma-mapping.h>
 #include <linux/dma-runs.h>
 #include <linux/mm.h>
 
 #include <drm/drm_gem.h>
+#include <drm/drm_prime.h>
 
-struct dma_buf;
-struct dma_buf_attachment;
 struct iommu_domain;
 struct iosys_map;
 struct seq_file;
@@ -68,20 +68,89 @@ int drm_gem_bo_backing_init(struct drm_gem_bo_backing *backing,
 			    enum dma_runs_kind kind);
 void drm_gem_bo_backing_fini(struct drm_gem_bo_backing *backing);
 
+/**
+ * drm_gem_bo_backing_release - take down what an object has of the helper
+ * @backing: the backing of an object that nobody else knows any more
+ *
+ * drm_gem_bo_backing_fini() with the reservation lock, and for an imported object
+ * the end of the import. For &drm_gem_object_funcs.free.
+ */
+static inline void drm_gem_bo_backing_release(struct drm_gem_bo_backing *backing)
+{
+	struct drm_gem_object *obj = backing->obj;
+
+	if (!obj)
+		return;
+
+	dma_resv_lock(obj->resv, NULL);
+	drm_gem_bo_backing_fini(backing);
+	dma_resv_unlock(obj->resv);
+	if (drm_gem_is_imported(obj))
+		drm_prime_gem_destroy(obj, NULL);
+}
+
 int drm_gem_bo_backing_populate(struct drm_gem_bo_backing *backing,
 				pgoff_t index, pgoff_t num_pages);
-int drm_gem_bo_backing_evict(struct drm_gem_bo_backing *backing);
 int drm_gem_bo_backing_alloc(struct drm_gem_bo_backing *backing, gfp_t gfp,
 			     unsigned long attrs);
 int drm_gem_bo_backing_free(struct drm_gem_bo_backing *backing);
 
+/**
+ * drm_gem_bo_backing_import_own - look whether a dma-buf is of the same device
+ * @dev: DRM device that imports it
+ * @dma_buf: the dma-buf
+ *
+ * The object is what is counted then, not the dma-buf.
+ *
+ * Returns:
+ * The object that was exported, with a reference, or NULL.
+ */
+static inline struct drm_gem_object *
+drm_gem_bo_backing_import_own(struct drm_device *dev, struct dma_buf *dma_buf)
+{
+	struct drm_gem_object *obj = dma_buf->priv;
+
+	if (!drm_gem_is_prime_exported_dma_buf(dev, dma_buf))
+		return NULL;
+	drm_gem_object_get(obj);
+
+	return obj;
+}
+
 int drm_gem_bo_backing_attach(struct drm_gem_bo_backing *backing,
-			      struct dma_buf *dma_buf);
-int drm_gem_bo_backing_import(struct drm_gem_bo_backing *backing,
 			      struct dma_buf *dma_buf);
 int drm_gem_bo_backing_map(struct drm_gem_bo_backing *backing,
 			   pgoff_t index, pgoff_t num_pages);
 void drm_gem_bo_backing_unmap(struct drm_gem_bo_backing *backing);
+
+/**
+ * drm_gem_bo_backing_import - make a dma-buf the memory of an object and map it
+ * @backing: the backing of an imported object, of the size of @dma_buf
+ * @dma_buf: somebody else's, see drm_gem_bo_backing_import_own()
+ *
+ * Like drm_gem_bo_backing_attach(), and maps all of @dma_buf for the owner's
+ * device, in the direction in &drm_gem_bo_backing.runs.
+ *
+ * Undone, after an error as well, by drm_gem_bo_backing_fini() and, if the
+ * object has an attachment, drm_prime_gem_destroy() without a table.
+ *
+ * Returns:
+ * 0, or what drm_gem_bo_backing_attach() or drm_gem_bo_backing_map() says.
+ */
+static inline int drm_gem_bo_backing_import(struct drm_gem_bo_backing *backing,
+					    struct dma_buf *dma_buf)
+{
+	int ret = drm_gem_bo_backing_attach(backing, dma_buf);
+
+	if (ret)
+		return ret;
+
+	dma_resv_lock(backing->obj->resv, NULL);
+	ret = drm_gem_bo_backing_map(backing, 0, backing->runs.num_pages);
+	dma_resv_unlock(backing->obj->resv);
+
+	return ret;
+}
 
 struct dma_runs *drm_gem_bo_backing_map_runs(struct dma_buf_attachment *attach,
 					     enum dma_data_direction dir);
@@ -264,8 +333,38 @@ drm_gem_bo_page_begin(struct dma_cursor *cur, const struct drm_gem_bo_backing *b
 	return dma_cursor_begin_phys(cur, &backing->runs, offset, size);
 }
 
-int drm_gem_bo_backing_sync(struct drm_gem_bo_backing *backing, u64 offset, u64 size,
-			    enum dma_data_direction dir, bool for_device);
+/**
+ * drm_gem_bo_backing_sync - hand a byte range over to the CPU or to the device
+ * @backing: the backing of a streaming or noncoherent object
+ * @offset: start of the range, in bytes
+ * @size: length of the range, in bytes
+ * @dir: direction of the transfers that were made or are to come
+ * @for_device: whom to hand it to
+ *
+ * Parts that are not mapped need no maintenance, they are skipped.
+ *
+ * Returns:
+ * 0, -EINVAL if the range is empty or not inside the object or the direction
+ * is none, -EOPNOTSUPP if the memory is coherent, which must not be synced, or if
+ * cache maintenance is the business of an exporter.
+ */
+static inline int
+drm_gem_bo_backing_sync(struct drm_gem_bo_backing *backing, u64 offset, u64 size,
+			enum dma_data_direction dir, bool for_device)
+{
+	u64 total = backing->obj->size;
+
+	if (!size || offset >= total || size > total - offset)
+		return -EINVAL;
+	if (!valid_dma_direction(dir) || dir == DMA_NONE)
+		return -EINVAL;
+	if (!dma_runs_has_pages(&backing->runs))
+		return -EOPNOTSUPP;
+
+	dma_runs_sync(&backing->runs, offset, size, dir, for_device);
+
+	return 0;
+}
 
 /* Hands a byte range over to the CPU, see drm_gem_bo_backing_sync(). */
 static inline int
@@ -309,8 +408,22 @@ int drm_gem_bo_backing_vmap(struct drm_gem_bo_backing *backing,
 			    u64 offset, u64 size, struct iosys_map *map);
 void drm_gem_bo_backing_vunmap(struct drm_gem_bo_backing *backing,
 			       struct iosys_map *map);
-int drm_gem_bo_backing_mmap(struct drm_gem_bo_backing *backing,
-			    struct vm_area_struct *vma);
+
+/* For &drm_gem_object_funcs.vmap: drm_gem_bo_backing_vmap() of the whole object. */
+static inline int
+drm_gem_bo_backing_object_vmap(struct drm_gem_object *obj, struct iosys_map *map)
+{
+	return drm_gem_bo_backing_vmap(obj->backing, 0, obj->size, map);
+}
+
+/* For &drm_gem_object_funcs.vunmap. */
+static inline void
+drm_gem_bo_backing_object_vunmap(struct drm_gem_object *obj, struct iosys_map *map)
+{
+	drm_gem_bo_backing_vunmap(obj->backing, map);
+}
+
+int drm_gem_bo_backing_mmap(struct drm_gem_object *obj, struct vm_area_struct *vma);
 vm_fault_t drm_gem_bo_backing_fault(struct drm_gem_bo_backing *backing,
 				    struct vm_fault *vmf, unsigned int order);
 vm_fault_t drm_gem_bo_backing_pfn_mkwrite(struct drm_gem_bo_backing *backing,

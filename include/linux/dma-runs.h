@@ -201,24 +201,20 @@ struct dma_cursor {
 
 /* The list; kernel/dma/runs.c. */
 void dma_runs_clear(struct dma_runs *runs);
-int dma_runs_add(struct dma_runs *runs, u32 index, phys_addr_t phys, u32 num_pages);
-int dma_runs_add_mapped(struct dma_runs *runs, u32 index, phys_addr_t phys,
-			dma_addr_t dma_addr, u32 num_pages);
+int __dma_runs_add(struct dma_runs *runs, const struct dma_run *new);
 int dma_runs_splice(struct dma_runs *runs, struct dma_runs *more);
-int dma_runs_cut(struct dma_runs *runs, u32 *nr, u32 num, u32 max_pages);
+int dma_runs_cut(struct dma_runs *runs, u32 *nr, u32 first, u32 max_pages);
 void dma_runs_join(struct dma_runs *runs);
 bool dma_runs_valid(const struct dma_runs *runs);
+void dma_runs_check(const struct dma_runs *runs);
 
 u32 dma_runs_find_nr(const struct dma_runs *runs, u32 index);
 bool dma_runs_covers(const struct dma_runs *runs, u32 index, u32 num_pages, bool mapped);
 u64 dma_runs_contiguous(const struct dma_runs *runs, u64 offset, dma_addr_t *dma_addr);
 
-int dma_cursor_begin(struct dma_cursor *cur, const struct dma_runs *runs,
-		     u64 offset, u64 size);
-int dma_cursor_begin_phys(struct dma_cursor *cur, const struct dma_runs *runs,
-			  u64 offset, u64 size);
-bool __dma_cursor_next(struct dma_cursor *cur, u64 max);
-bool dma_cursor_next_phys(struct dma_cursor *cur);
+int __dma_cursor_begin(struct dma_cursor *cur, const struct dma_runs *runs,
+		       u64 offset, u64 size, bool phys);
+bool __dma_cursor_next(struct dma_cursor *cur, u64 max, bool phys);
 
 /* For a device; kernel/dma/runs_map.c. */
 int dma_runs_map(struct dma_runs *runs, u32 index, u32 num_pages);
@@ -226,12 +222,11 @@ void dma_runs_unmap(struct dma_runs *runs);
 struct dma_runs *dma_runs_map_ranges(struct device *dev, enum dma_data_direction dir,
 				     struct p2pdma_provider *provider,
 				     const struct phys_vec *ranges, u32 num_ranges);
+struct dma_runs *dma_runs_new(struct device *dev, enum dma_runs_kind kind,
+			      enum dma_data_direction dir, u32 num_pages);
 void dma_runs_free(struct dma_runs *runs);
 void dma_runs_sync(const struct dma_runs *runs, u64 offset, u64 size,
 		   enum dma_data_direction dir, bool for_device);
-void dma_runs_sync_all(const struct dma_runs *runs, enum dma_data_direction dir,
-		       bool for_device);
-u32 dma_runs_max_pages(struct device *dev);
 void *dma_runs_vmap(const struct dma_runs *runs, u64 offset, u64 size, pgprot_t prot);
 
 /* For another device than its own; kernel/dma/alloc_remap.c. */
@@ -262,11 +257,53 @@ static inline u64 dma_run_size(const struct dma_run *run)
 	return (u64)run->num_pages << PAGE_SHIFT;
 }
 
-/* What an importer gets has addresses only, and so has what is no memory of pages. */
+/**
+ * enum dma_runs_can - what may be done with a list
+ *
+ * dma_runs_can() is the one place that says which kind can do what.
+ */
+enum dma_runs_can {
+	/** @DMA_RUNS_CAN_MAP: its device reaches it by dma_runs_map(). */
+	DMA_RUNS_CAN_MAP	= 1 << 0,
+
+	/** @DMA_RUNS_CAN_SHARE: other devices reach it by dma_runs_map_for(). */
+	DMA_RUNS_CAN_SHARE	= 1 << 1,
+
+	/** @DMA_RUNS_CAN_SYNC: caches and bounce buffers have to be maintained. */
+	DMA_RUNS_CAN_SYNC	= 1 << 2,
+
+	/** @DMA_RUNS_CAN_SHOW_PAGES: the CPU may look for pages. */
+	DMA_RUNS_CAN_SHOW_PAGES	= 1 << 3,
+};
+
+/**
+ * dma_runs_can - ask what may be done with a list
+ * @runs: the list
+ * @what: one of them
+ *
+ * The list of another device has addresses and nothing else.
+ *
+ * Return: true if it may.
+ */
+static inline bool dma_runs_can(const struct dma_runs *runs, enum dma_runs_can what)
+{
+	static const u8 can[] = {
+		[DMA_RUNS_STREAMING] = DMA_RUNS_CAN_MAP | DMA_RUNS_CAN_SHARE |
+				       DMA_RUNS_CAN_SYNC | DMA_RUNS_CAN_SHOW_PAGES,
+		[DMA_RUNS_COHERENT] = DMA_RUNS_CAN_SHARE,
+		[DMA_RUNS_NONCOHERENT] = DMA_RUNS_CAN_SHARE | DMA_RUNS_CAN_SYNC |
+					 DMA_RUNS_CAN_SHOW_PAGES,
+		[DMA_RUNS_RESOURCE] = DMA_RUNS_CAN_MAP | DMA_RUNS_CAN_SHARE,
+		[DMA_RUNS_IMPORTED] = 0,
+	};
+	u8 own = DMA_RUNS_CAN_SHARE | DMA_RUNS_CAN_SHOW_PAGES;
+
+	return can[runs->kind] & what & ~(runs->foreign ? own : 0);
+}
+
 static inline bool dma_runs_has_pages(const struct dma_runs *runs)
 {
-	return !runs->foreign && (runs->kind == DMA_RUNS_STREAMING ||
-				  runs->kind == DMA_RUNS_NONCOHERENT);
+	return dma_runs_can(runs, DMA_RUNS_CAN_SHOW_PAGES);
 }
 
 static inline bool dma_runs_is_populated(const struct dma_runs *runs)
@@ -300,6 +337,56 @@ static inline void dma_runs_init(struct dma_runs *runs, struct device *dev,
 		.others = LIST_HEAD_INIT(runs->others),
 		.node = LIST_HEAD_INIT(runs->node),
 	};
+}
+
+/**
+ * dma_runs_add - add memory to a list
+ * @runs: the list
+ * @index: where in the buffer it goes
+ * @phys: its physical address, page aligned
+ * @num_pages: its length
+ *
+ * In any order; what goes on where the last call ended becomes one run. If it is
+ * not in order the list is of no use but for dma_runs_splice().
+ *
+ * Return: 0, -EINVAL if the range is empty, not inside the buffer or not aligned,
+ * or -ENOMEM.
+ */
+static inline int dma_runs_add(struct dma_runs *runs, u32 index, phys_addr_t phys,
+			       u32 num_pages)
+{
+	struct dma_run new = { .phys = phys, .index = index, .num_pages = num_pages };
+
+	return __dma_runs_add(runs, &new);
+}
+
+/**
+ * dma_runs_add_mapped - add memory that is mapped for the device of the list
+ * @runs: the list
+ * @index: where in the buffer it goes
+ * @phys: its physical address, page aligned, or DMA_RUN_NO_PHYS if the list shows
+ *	no pages
+ * @dma_addr: its address for the device, page aligned
+ * @num_pages: its length
+ *
+ * For what is mapped by being allocated, or by somebody else: it is not unmapped
+ * by dma_runs_unmap(). See dma_runs_add().
+ *
+ * Return: like dma_runs_add().
+ */
+static inline int dma_runs_add_mapped(struct dma_runs *runs, u32 index, phys_addr_t phys,
+				      dma_addr_t dma_addr, u32 num_pages)
+{
+	struct dma_run new = {
+		.phys = phys,
+		.dma_addr = dma_addr,
+		.index = index,
+		.num_pages = num_pages,
+		.mapped = 1,
+		.linked = 1,
+	};
+
+	return __dma_runs_add(runs, &new);
 }
 
 /**
@@ -338,6 +425,56 @@ static inline phys_addr_t dma_runs_phys(const struct dma_runs *runs, u32 index)
 }
 
 /**
+ * dma_cursor_begin - prepare to walk the DMA addresses of a byte range
+ * @cur: the cursor
+ * @runs: the list
+ * @offset: start of the range, in bytes
+ * @size: length of the range, in bytes
+ *
+ * Nothing has to be undone if the walk is not finished. The list must not change
+ * until then.
+ *
+ * Return: 0, -EINVAL if the range is empty or not inside the buffer, -ENXIO if a
+ * part of it is a hole or is not mapped.
+ */
+static inline int dma_cursor_begin(struct dma_cursor *cur, const struct dma_runs *runs,
+				   u64 offset, u64 size)
+{
+	return __dma_cursor_begin(cur, runs, offset, size, false);
+}
+
+/**
+ * dma_cursor_begin_phys - prepare to walk the memory of a byte range
+ * @cur: the cursor
+ * @runs: the list
+ * @offset: start of the range, in bytes, a multiple of the page size
+ * @size: length of the range, in bytes, a multiple of the page size
+ *
+ * Like dma_cursor_begin(), for who needs physical memory: a driver that has an
+ * IOMMU domain of its own, or a device that does not use the DMA API.
+ *
+ * Return: 0, -EINVAL if the range is empty, not aligned or not inside the buffer,
+ * -EOPNOTSUPP if the list shows no pages, -ENXIO if there is a hole.
+ */
+static inline int dma_cursor_begin_phys(struct dma_cursor *cur, const struct dma_runs *runs,
+					u64 offset, u64 size)
+{
+	return __dma_cursor_begin(cur, runs, offset, size, true);
+}
+
+/**
+ * dma_cursor_next_phys - go to the next physically contiguous range
+ * @cur: a cursor that was set up by dma_cursor_begin_phys()
+ *
+ * Return: true and &dma_cursor.phys, &dma_cursor.offset and &dma_cursor.size of
+ * the range, or false at the end.
+ */
+static inline bool dma_cursor_next_phys(struct dma_cursor *cur)
+{
+	return __dma_cursor_next(cur, U64_MAX, true);
+}
+
+/**
  * dma_cursor_next - go to the next contiguous DMA range
  * @cur: a cursor that was set up by dma_cursor_begin()
  *
@@ -364,7 +501,7 @@ static inline bool dma_cursor_next(struct dma_cursor *cur)
 		}
 	}
 
-	return __dma_cursor_next(cur, U64_MAX);
+	return __dma_cursor_next(cur, U64_MAX, false);
 }
 
 /**
@@ -378,7 +515,7 @@ static inline bool dma_cursor_next(struct dma_cursor *cur)
  */
 static inline bool dma_cursor_next_max(struct dma_cursor *cur, u64 max)
 {
-	return __dma_cursor_next(cur, max);
+	return __dma_cursor_next(cur, max, false);
 }
 
 /**
@@ -393,5 +530,24 @@ static inline bool dma_cursor_next_max(struct dma_cursor *cur, u64 max)
 #define dma_runs_for_each(cur, runs, offset, size, ret)				\
 	for ((ret) = dma_cursor_begin(&(cur), runs, offset, size);		\
 	     !(ret) && dma_cursor_next(&(cur));)
+
+/**
+ * dma_runs_sync_all - hand a buffer over to the CPU or to all its devices
+ * @runs: the list
+ * @dir: direction of the transfers that were made or are to come
+ * @for_device: whom to hand it to
+ *
+ * Its own device, and those that dma_runs_map_for() has mapped it for.
+ */
+static inline void dma_runs_sync_all(const struct dma_runs *runs,
+				     enum dma_data_direction dir, bool for_device)
+{
+	u64 size = (u64)runs->num_pages << PAGE_SHIFT;
+	const struct dma_runs *other;
+
+	dma_runs_sync(runs, 0, size, dir, for_device);
+	list_for_each_entry(other, &runs->others, node)
+		dma_runs_sync(other, 0, size, dir, for_device);
+}
 
 #endif /* _LINUX_DMA_RUNS_H */

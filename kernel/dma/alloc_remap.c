@@ -239,19 +239,6 @@ static int remap_other(struct dma_runs *runs, const struct dma_allocation *alloc
 	return ret;
 }
 
-static struct dma_runs *remap_new(struct device *dev, enum dma_data_direction dir,
-				  size_t size)
-{
-	struct dma_runs *runs = kmalloc_obj(*runs);
-
-	if (!runs)
-		return NULL;
-	dma_runs_init(runs, dev, DMA_RUNS_NONCOHERENT, size >> PAGE_SHIFT);
-	runs->dir = dir;
-	runs->foreign = true;
-	return runs;
-}
-
 /**
  * dma_alloc_remap - make the addresses of an allocation for another device
  * @alloc_dev: device that the memory was allocated for
@@ -303,7 +290,7 @@ struct dma_runs *dma_alloc_remap(struct device *alloc_dev, void *cpu_addr,
 	if (ret && dev != alloc_dev)
 		return ERR_PTR(ret);
 
-	runs = remap_new(dev, dir, alloc.size);
+	runs = dma_runs_new(dev, DMA_RUNS_NONCOHERENT, dir, alloc.size >> PAGE_SHIFT);
 	if (!runs)
 		return ERR_PTR(-ENOMEM);
 	ret = dev == alloc_dev ? remap_owner(runs, &alloc) : remap_other(runs, &alloc);
@@ -320,16 +307,14 @@ static struct dma_runs *runs_copy(const struct dma_runs *runs, struct device *de
 {
 	/* What was allocated for a device is mapped for it, in its own direction. */
 	bool own = runs->kind == DMA_RUNS_NONCOHERENT && runs->dev == dev;
-	struct dma_runs *copy = kmalloc_obj(*copy);
+	struct dma_runs *copy;
 	u32 i;
 
+	copy = dma_runs_new(dev, runs->kind, own ? runs->dir : dir, runs->num_pages);
 	if (!copy)
 		return NULL;
-	dma_runs_init(copy, dev, runs->kind, runs->num_pages);
-	copy->dir = own ? runs->dir : dir;
 	copy->attrs = attrs;
 	copy->uncached = runs->uncached;
-	copy->foreign = true;
 	copy->provider = runs->provider;
 
 	copy->runs = kvmalloc_objs(*copy->runs, runs->num_runs);
@@ -401,7 +386,7 @@ struct dma_runs *dma_runs_map_for(struct dma_runs *runs, struct device *dev,
 	struct dma_runs *other;
 
 	/* Whose memory it is, only the owner's list knows. */
-	if (runs->kind == DMA_RUNS_IMPORTED || runs->foreign)
+	if (!dma_runs_can(runs, DMA_RUNS_CAN_SHARE))
 		return ERR_PTR(-EOPNOTSUPP);
 	if (!runs->num_runs || !dma_runs_is_populated(runs))
 		return ERR_PTR(-ENXIO);

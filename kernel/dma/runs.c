@@ -4,7 +4,6 @@
  * for a device. This file knows no device; tools/testing/dma-runs compiles it in
  * user space.
  */
-#include <kunit/visibility.h>
 #include <linux/dma-runs.h>
 #include <linux/export.h>
 #include <linux/mm.h>
@@ -100,65 +99,23 @@ static bool runs_addr_fits(const struct dma_run *run, u64 addr, u64 max)
 	return PAGE_ALIGNED(addr) && dma_run_size(run) - 1 <= max - addr;
 }
 
-/**
- * dma_runs_add - add memory to a list
- * @runs: the list
- * @index: where in the buffer it goes
- * @phys: its physical address, page aligned
- * @num_pages: its length
- *
- * In any order; what goes on where the last call ended becomes one run. If it is
- * not in order the list is of no use but for dma_runs_splice().
- *
- * Return: 0, -EINVAL if the range is empty, not inside the buffer or not aligned,
- * or -ENOMEM.
+/*
+ * What dma_runs_add() and dma_runs_add_mapped() make of their arguments. Only a
+ * list that shows no pages can do without knowing where they are.
  */
-int dma_runs_add(struct dma_runs *runs, u32 index, phys_addr_t phys, u32 num_pages)
+int __dma_runs_add(struct dma_runs *runs, const struct dma_run *new)
 {
-	struct dma_run new = { .phys = phys, .index = index, .num_pages = num_pages };
+	bool no_phys = new->mapped && new->phys == DMA_RUN_NO_PHYS;
 
-	if (!runs_has_range(runs, index, num_pages) ||
-	    !runs_addr_fits(&new, phys, PHYS_ADDR_MAX))
+	if (!runs_has_range(runs, new->index, new->num_pages) ||
+	    !runs_addr_fits(new, new->dma_addr, (dma_addr_t)-1))
+		return -EINVAL;
+	if (no_phys ? dma_runs_has_pages(runs) : !runs_addr_fits(new, new->phys, PHYS_ADDR_MAX))
 		return -EINVAL;
 
-	return runs_append(runs, &new);
+	return runs_append(runs, new);
 }
-EXPORT_SYMBOL_GPL(dma_runs_add);
-
-/**
- * dma_runs_add_mapped - add memory that is mapped for the device of the list
- * @runs: the list
- * @index: where in the buffer it goes
- * @phys: its physical address, page aligned, or DMA_RUN_NO_PHYS
- * @dma_addr: its address for the device, page aligned
- * @num_pages: its length
- *
- * For what is mapped by being allocated, or by somebody else: it is not unmapped
- * by dma_runs_unmap(). See dma_runs_add().
- *
- * Return: like dma_runs_add().
- */
-int dma_runs_add_mapped(struct dma_runs *runs, u32 index, phys_addr_t phys,
-			dma_addr_t dma_addr, u32 num_pages)
-{
-	struct dma_run new = {
-		.phys = phys,
-		.dma_addr = dma_addr,
-		.index = index,
-		.num_pages = num_pages,
-		.mapped = 1,
-		.linked = 1,
-	};
-
-	if (!runs_has_range(runs, index, num_pages) ||
-	    !runs_addr_fits(&new, dma_addr, (dma_addr_t)-1))
-		return -EINVAL;
-	if (phys != DMA_RUN_NO_PHYS && !runs_addr_fits(&new, phys, PHYS_ADDR_MAX))
-		return -EINVAL;
-
-	return runs_append(runs, &new);
-}
-EXPORT_SYMBOL_GPL(dma_runs_add_mapped);
+EXPORT_SYMBOL_GPL(__dma_runs_add);
 
 /**
  * dma_runs_find_nr - the first run that ends behind a page
@@ -243,7 +200,8 @@ static void runs_merge(struct dma_runs *runs, const struct dma_runs *more)
 /**
  * dma_runs_splice - put the runs of one list into another
  * @runs: the list
- * @more: runs to be added, in any order; empty afterwards
+ * @more: runs to be added, in any order, not mapped by dma_runs_map(), of a buffer
+ *	that is not larger; empty afterwards
  *
  * What is in @runs stays where it is. An empty @runs takes the array over without
  * a copy.
@@ -269,6 +227,7 @@ int dma_runs_splice(struct dma_runs *runs, struct dma_runs *more)
 	runs->num_populated += more->num_populated;
 	runs->num_mapped += more->num_mapped;
 	dma_runs_clear(more);
+	dma_runs_check(runs);
 
 	return 0;
 }
@@ -372,7 +331,13 @@ bool dma_runs_valid(const struct dma_runs *runs)
 	return populated == runs->num_populated && mapped == runs->num_mapped &&
 	       runs->num_runs <= runs->max_runs && !runs->unsorted;
 }
-EXPORT_SYMBOL_IF_KUNIT(dma_runs_valid);
+
+/* After each change. */
+void dma_runs_check(const struct dma_runs *runs)
+{
+	if (IS_ENABLED(CONFIG_DMA_API_DEBUG))
+		WARN_ON_ONCE(!dma_runs_valid(runs));
+}
 
 /**
  * dma_runs_covers - whether a range has no hole
@@ -438,19 +403,15 @@ u64 dma_runs_contiguous(const struct dma_runs *runs, u64 offset, dma_addr_t *dma
 }
 EXPORT_SYMBOL_GPL(dma_runs_contiguous);
 
-static bool dma_follows(const struct dma_run *run)
+static bool run_next_follows(const struct dma_run *run, bool phys)
 {
-	return run[1].dma_addr == run->dma_addr + dma_run_size(run);
-}
+	u64 size = dma_run_size(run);
 
-static bool phys_follows(const struct dma_run *run)
-{
-	return run[1].phys == run->phys + dma_run_size(run);
+	return phys ? run[1].phys == run->phys + size : run[1].dma_addr == run->dma_addr + size;
 }
 
 /* There is no hole in the range, so that the run that follows is the next. */
-static __always_inline bool cursor_next(struct dma_cursor *cur, u64 max,
-					bool (*follows)(const struct dma_run *run))
+static __always_inline bool cursor_next(struct dma_cursor *cur, u64 max, bool phys)
 {
 	const struct dma_run *run = cur->run;
 	u64 stop, end;
@@ -463,7 +424,7 @@ static __always_inline bool cursor_next(struct dma_cursor *cur, u64 max,
 	end = max < cur->end - cur->offset ? cur->offset + max : cur->end;
 	for (;; run++) {
 		stop = dma_run_offset(run) + dma_run_size(run);
-		if (stop >= end || !follows(run))
+		if (stop >= end || !run_next_follows(run, phys))
 			break;
 	}
 	/* The rest of a run that was not used up is where the next piece starts. */
@@ -473,16 +434,21 @@ static __always_inline bool cursor_next(struct dma_cursor *cur, u64 max,
 	return true;
 }
 
-static int cursor_begin(struct dma_cursor *cur, const struct dma_runs *runs,
-			u64 offset, u64 size, bool mapped)
+/* See dma_cursor_begin() and dma_cursor_begin_phys(). */
+int __dma_cursor_begin(struct dma_cursor *cur, const struct dma_runs *runs,
+		       u64 offset, u64 size, bool phys)
 {
 	u64 total = (u64)runs->num_pages << PAGE_SHIFT;
 	u32 first = offset >> PAGE_SHIFT;
 	const struct dma_run *last;
 
+	if (phys && (!PAGE_ALIGNED(offset) || !PAGE_ALIGNED(size)))
+		return -EINVAL;
+	if (phys && !dma_runs_has_pages(runs))
+		return -EOPNOTSUPP;
 	if (!size || offset >= total || size > total - offset)
 		return -EINVAL;
-	if (!dma_runs_covers(runs, first, PFN_UP(offset + size) - first, mapped))
+	if (!dma_runs_covers(runs, first, PFN_UP(offset + size) - first, !phys))
 		return -ENXIO;
 
 	cur->run = &runs->runs[offset ? dma_runs_find_nr(runs, first) : 0];
@@ -498,88 +464,27 @@ static int cursor_begin(struct dma_cursor *cur, const struct dma_runs *runs,
 
 	return 0;
 }
-
-/**
- * dma_cursor_begin - prepare to walk the DMA addresses of a byte range
- * @cur: the cursor
- * @runs: the list
- * @offset: start of the range, in bytes
- * @size: length of the range, in bytes
- *
- * Nothing has to be undone if the walk is not finished. The list must not change
- * until then.
- *
- * Return: 0, -EINVAL if the range is empty or not inside the buffer, -ENXIO if a
- * part of it is a hole or is not mapped.
- */
-int dma_cursor_begin(struct dma_cursor *cur, const struct dma_runs *runs,
-		     u64 offset, u64 size)
-{
-	return cursor_begin(cur, runs, offset, size, true);
-}
-EXPORT_SYMBOL_GPL(dma_cursor_begin);
+EXPORT_SYMBOL_GPL(__dma_cursor_begin);
 
 /*
  * What dma_cursor_next() does not do by itself: the first and last piece, long
  * ones, and parts. After a part no run need be whole.
  */
-bool __dma_cursor_next(struct dma_cursor *cur, u64 max)
+bool __dma_cursor_next(struct dma_cursor *cur, u64 max, bool phys)
 {
-	const struct dma_run *run;
+	const struct dma_run *run = cur->run;
 
 	if (!max)
 		return false;
 	if (max != U64_MAX)
 		cur->last = NULL;
-	run = cur->run;
-	if (!cursor_next(cur, max, dma_follows))
+	if (phys ? !cursor_next(cur, max, true) : !cursor_next(cur, max, false))
 		return false;
-	cur->dma_addr = run->dma_addr + (cur->offset - dma_run_offset(run));
+	if (phys)
+		cur->phys = run->phys + (cur->offset - dma_run_offset(run));
+	else
+		cur->dma_addr = run->dma_addr + (cur->offset - dma_run_offset(run));
 
 	return true;
 }
 EXPORT_SYMBOL_GPL(__dma_cursor_next);
-
-/**
- * dma_cursor_begin_phys - prepare to walk the memory of a byte range
- * @cur: the cursor
- * @runs: the list
- * @offset: start of the range, in bytes, a multiple of the page size
- * @size: length of the range, in bytes, a multiple of the page size
- *
- * Like dma_cursor_begin(), for who needs physical memory: a driver that has an
- * IOMMU domain of its own, or a device that does not use the DMA API.
- *
- * Return: 0, -EINVAL if the range is empty, not aligned or not inside the buffer,
- * -EOPNOTSUPP if the list shows no pages, -ENXIO if there is a hole.
- */
-int dma_cursor_begin_phys(struct dma_cursor *cur, const struct dma_runs *runs,
-			  u64 offset, u64 size)
-{
-	if (!PAGE_ALIGNED(offset) || !PAGE_ALIGNED(size))
-		return -EINVAL;
-	if (!dma_runs_has_pages(runs))
-		return -EOPNOTSUPP;
-
-	return cursor_begin(cur, runs, offset, size, false);
-}
-EXPORT_SYMBOL_GPL(dma_cursor_begin_phys);
-
-/**
- * dma_cursor_next_phys - go to the next physically contiguous range
- * @cur: a cursor that was set up by dma_cursor_begin_phys()
- *
- * Return: true and &dma_cursor.phys, &dma_cursor.offset and &dma_cursor.size of
- * the range, or false at the end.
- */
-bool dma_cursor_next_phys(struct dma_cursor *cur)
-{
-	const struct dma_run *run = cur->run;
-
-	if (!cursor_next(cur, U64_MAX, phys_follows))
-		return false;
-	cur->phys = run->phys + (cur->offset - dma_run_offset(run));
-
-	return true;
-}
-EXPORT_SYMBOL_GPL(dma_cursor_next_phys);

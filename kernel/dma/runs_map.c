@@ -2,7 +2,6 @@
 /*
  * Maps lists of runs for devices, each kind in its own way.
  */
-#include <kunit/visibility.h>
 #include <linux/dma-map-ops.h>
 #include <linux/dma-runs.h>
 #include <linux/export.h>
@@ -20,21 +19,8 @@ struct dma_range {
 	struct sg_table sgt;
 };
 
-static void runs_check(const struct dma_runs *runs)
-{
-	if (IS_ENABLED(CONFIG_DMA_API_DEBUG))
-		WARN_ON_ONCE(!dma_runs_valid(runs));
-}
-
-/**
- * dma_runs_max_pages - the longest run that a device can map in one call
- * @dev: the device
- *
- * A bounce buffer is what limits that.
- *
- * Return: length in pages, DMA_RUNS_MAX_PAGES if @dev never bounces.
- */
-u32 dma_runs_max_pages(struct device *dev)
+/* The longest run that a device can map in one call: it may have to bounce. */
+static u32 runs_max_pages(struct device *dev)
 {
 	size_t max = dev->dma_mask ? dma_max_mapping_size(dev) : SIZE_MAX;
 
@@ -44,7 +30,6 @@ u32 dma_runs_max_pages(struct device *dev)
 
 	return clamp_t(size_t, max >> PAGE_SHIFT, 1, DMA_RUNS_MAX_PAGES);
 }
-EXPORT_SYMBOL_IF_KUNIT(dma_runs_max_pages);
 
 static void run_set_mapped(struct dma_run *run, bool linked)
 {
@@ -140,7 +125,11 @@ err_free:
 static int range_map(const struct dma_runs *runs, struct dma_range *range,
 		     struct dma_run *run, u32 num)
 {
-	if (dma_iova_try_alloc(runs->dev, &range->state, 0, runs_size(run, num)))
+	u64 size = runs_size(run, num);
+
+	if (size > SIZE_MAX)
+		return -EOPNOTSUPP;
+	if (dma_iova_try_alloc(runs->dev, &range->state, 0, size))
 		return range_link(runs, range, run, num);
 	if (!get_dma_ops(runs->dev) || runs->attrs & DMA_ATTR_MMIO)
 		return -EOPNOTSUPP;
@@ -244,12 +233,15 @@ static int run_map(const struct dma_runs *runs, struct dma_run *run)
 /* Maps runs one by one, and cuts them before at what the device can map at once. */
 static int runs_map_each(struct dma_runs *runs, u32 first, u32 *num)
 {
-	u32 max_pages = dma_runs_max_pages(runs->dev);
+	/* What never bounces still has to fit into a size_t. */
+	u32 max_pages = min_t(u64, SIZE_MAX >> PAGE_SHIFT, DMA_RUNS_MAX_PAGES);
 	struct dma_run *run;
 	int ret;
 	u32 i;
 
-	if (max_pages < DMA_RUNS_MAX_PAGES && !(runs->attrs & DMA_ATTR_NO_BOUNCE)) {
+	if (!(runs->attrs & DMA_ATTR_NO_BOUNCE))
+		max_pages = min(max_pages, runs_max_pages(runs->dev));
+	if (max_pages < DMA_RUNS_MAX_PAGES) {
 		ret = dma_runs_cut(runs, num, first, max_pages);
 		if (ret)
 			return ret;
@@ -343,11 +335,11 @@ static void runs_map_end(struct dma_runs *runs, struct list_head *ranges, u32 nr
  * Maps what is not mapped yet, by whole runs, in &dma_runs.dir and with
  * &dma_runs.attrs. What is mapped keeps its address. May sleep.
  *
- * Return: 0, -ENXIO if there is a hole, -ENODEV if the device does no DMA, -EIO if
- * it cannot be mapped, -EREMOTEIO if there is no route to a resource, -EINVAL if
- * it must not bounce and pages of the IOMMU are larger than a run or if the range
- * is empty, -ENOMEM. After
- * an error the list is as it was before.
+ * Return: 0, -EOPNOTSUPP if the list is of another kind, -ENXIO if there is a hole,
+ * -ENODEV if the device does no DMA, -EIO if it cannot be mapped, -EREMOTEIO if
+ * there is no route to a resource, -EINVAL if the range is empty, or if it must
+ * not bounce and pages of the IOMMU are larger than a run, -ENOMEM. After an error
+ * the list is as it was before.
  */
 int dma_runs_map(struct dma_runs *runs, u32 index, u32 num_pages)
 {
@@ -359,6 +351,8 @@ int dma_runs_map(struct dma_runs *runs, u32 index, u32 num_pages)
 
 	if (!num_pages)
 		return -EINVAL;
+	if (!runs->foreign && !dma_runs_can(runs, DMA_RUNS_CAN_MAP))
+		return -EOPNOTSUPP;
 	if (!dma_runs_covers(runs, index, num_pages, false))
 		return -ENXIO;
 	if (!runs->dev->dma_mask)
@@ -377,7 +371,7 @@ int dma_runs_map(struct dma_runs *runs, u32 index, u32 num_pages)
 			break;
 	}
 	runs_map_end(runs, &ranges, first, end, ret);
-	runs_check(runs);
+	dma_runs_check(runs);
 
 	return ret;
 }
@@ -388,19 +382,35 @@ EXPORT_SYMBOL_GPL(dma_runs_map);
  * @runs: the list
  *
  * Undoes all dma_runs_map(). The device must not use the addresses any more.
+ * Nothing happens to what is mapped as long as it is allocated or imported.
  */
 void dma_runs_unmap(struct dma_runs *runs)
 {
-	if (!runs->num_mapped)
+	if (!runs->num_mapped || !(runs->foreign || dma_runs_can(runs, DMA_RUNS_CAN_MAP)))
 		return;
 
 	runs_unmap(runs, runs->runs, runs->num_runs);
 	ranges_unmap(runs, &runs->ranges);
 	runs->num_mapped = 0;
 	dma_runs_join(runs);
-	runs_check(runs);
+	dma_runs_check(runs);
 }
 EXPORT_SYMBOL_GPL(dma_runs_unmap);
+
+/* A list for another device than that of the owner. */
+struct dma_runs *dma_runs_new(struct device *dev, enum dma_runs_kind kind,
+			      enum dma_data_direction dir, u32 num_pages)
+{
+	struct dma_runs *runs = kmalloc_obj(*runs);
+
+	if (!runs)
+		return NULL;
+	dma_runs_init(runs, dev, kind, num_pages);
+	runs->dir = dir;
+	runs->foreign = true;
+
+	return runs;
+}
 
 static int runs_add_ranges(struct dma_runs *runs, const struct phys_vec *ranges, u32 num)
 {
@@ -447,13 +457,10 @@ struct dma_runs *dma_runs_map_ranges(struct device *dev, enum dma_data_direction
 	if (num_pages > DMA_RUNS_MAX_PAGES)
 		return ERR_PTR(-E2BIG);
 
-	runs = kmalloc_obj(*runs);
+	runs = dma_runs_new(dev, DMA_RUNS_RESOURCE, dir, num_pages);
 	if (!runs)
 		return ERR_PTR(-ENOMEM);
-	dma_runs_init(runs, dev, DMA_RUNS_RESOURCE, num_pages);
-	runs->dir = dir;
 	runs->provider = provider;
-	runs->foreign = true;
 	ret = runs_add_ranges(runs, ranges, num_ranges);
 	if (!ret)
 		ret = dma_runs_map(runs, 0, num_pages);
@@ -487,16 +494,16 @@ static bool runs_need_sync(const struct dma_runs *runs)
 	if (!runs->num_mapped || !dma_dev_need_sync(runs->dev))
 		return false;
 	/* No cache holds what is only accessed past it; a bounce buffer may. */
-	if (runs->uncached && dma_runs_max_pages(runs->dev) == DMA_RUNS_MAX_PAGES)
+	if (runs->uncached && runs_max_pages(runs->dev) == DMA_RUNS_MAX_PAGES)
 		return false;
 
-	return runs->kind == DMA_RUNS_STREAMING || runs->kind == DMA_RUNS_NONCOHERENT;
+	return dma_runs_can(runs, DMA_RUNS_CAN_SYNC);
 }
 
 /**
  * dma_runs_sync - hand a byte range over to the CPU or to the device of a list
  * @runs: the list
- * @offset: start of the range, in bytes
+ * @offset: start of the range, in bytes, inside the buffer
  * @size: length of the range, in bytes
  * @dir: direction of the transfers that were made or are to come
  * @for_device: whom to hand it to
@@ -516,14 +523,16 @@ void dma_runs_sync(const struct dma_runs *runs, u64 offset, u64 size,
 	if (runs->dir != DMA_BIDIRECTIONAL)
 		dir = runs->dir;
 
-	for (nr = 0; nr < runs->num_runs; nr++) {
+	for (nr = dma_runs_find_nr(runs, offset >> PAGE_SHIFT); nr < runs->num_runs; nr++) {
 		const struct dma_run *run = &runs->runs[nr];
 		u64 start = max(offset, dma_run_offset(run));
 		u64 stop = min(end, dma_run_offset(run) + dma_run_size(run));
 		dma_addr_t addr = run->dma_addr + (start - dma_run_offset(run));
 
+		if (start >= stop)
+			break;
 		/* Spares coherent devices the walk of an IOMMU page table. */
-		if (start >= stop || !run->mapped || !dma_need_sync(runs->dev, addr))
+		if (!run->mapped || !dma_need_sync(runs->dev, addr))
 			continue;
 		if (for_device)
 			dma_sync_single_for_device(runs->dev, addr, stop - start, dir);
@@ -532,27 +541,6 @@ void dma_runs_sync(const struct dma_runs *runs, u64 offset, u64 size,
 	}
 }
 EXPORT_SYMBOL_GPL(dma_runs_sync);
-
-/**
- * dma_runs_sync_all - hand a buffer over to the CPU or to all its devices
- * @runs: the list
- * @dir: direction of the transfers that were made or are to come
- * @for_device: whom to hand it to
- *
- * Its own device, and those that dma_runs_map_for() has mapped it for.
- */
-void dma_runs_sync_all(const struct dma_runs *runs, enum dma_data_direction dir,
-		       bool for_device)
-{
-	u64 size = (u64)runs->num_pages << PAGE_SHIFT;
-	const struct dma_runs *other;
-
-	if (runs->dev)
-		dma_runs_sync(runs, 0, size, dir, for_device);
-	list_for_each_entry(other, &runs->others, node)
-		dma_runs_sync(other, 0, size, dir, for_device);
-}
-EXPORT_SYMBOL_GPL(dma_runs_sync_all);
 
 /**
  * dma_runs_vmap - map a range for the kernel

@@ -205,6 +205,7 @@ static void test_bad_input(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, dma_runs_add(&runs, 0, last, 2), -EINVAL);
 	KUNIT_EXPECT_EQ(test, dma_runs_add_mapped(&runs, 0, 0, 100, 1), -EINVAL);
 	KUNIT_EXPECT_EQ(test, dma_runs_add_mapped(&runs, 0, 100, 0, 1), -EINVAL);
+	KUNIT_EXPECT_EQ(test, dma_runs_add_mapped(&runs, 0, DMA_RUN_NO_PHYS, 0, 1), -EINVAL);
 	KUNIT_EXPECT_EQ(test, runs.num_runs, 0);
 
 	KUNIT_EXPECT_EQ(test, dma_runs_add_mapped(&runs, 0, 0, 0, 4), 0);

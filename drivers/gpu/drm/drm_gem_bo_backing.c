@@ -37,7 +37,7 @@
  *
  * The life of a native object::
  *
- *	init -> populate -> map -> (fill GPU page tables) -> unmap -> evict -> fini
+ *	init -> populate -> map -> (fill GPU page tables) -> unmap -> free -> fini
  *
  * Every step works on ranges, may be repeated, and either does all that was
  * asked or leaves the object as it was. There is no state to be told: whether
@@ -257,7 +257,7 @@ static int backing_read_holes(struct drm_gem_bo_backing *backing, struct dma_run
  * @num_pages: length of the range
  *
  * Allocates or swaps in what is missing in the range and keeps it in memory
- * until drm_gem_bo_backing_evict(). Pages that are there stay where they are.
+ * until drm_gem_bo_backing_free(). Pages that are there stay where they are.
  * Uses the GFP mask of the mapping, see mapping_set_gfp_mask().
  *
  * Returns:
@@ -307,44 +307,17 @@ int drm_gem_bo_backing_populate(struct drm_gem_bo_backing *backing,
 }
 EXPORT_SYMBOL_GPL(drm_gem_bo_backing_populate);
 
-/**
- * drm_gem_bo_backing_evict - unmap an object and give its memory back
- * @backing: the backing of a streaming object
- *
- * Content survives in shmem if the pages are dirty; truncate the file to drop
- * it. &drm_gem_bo_backing.dirty and &drm_gem_bo_backing.accessed are reset.
- * Allocates nothing that it could not do without, safe in a shrinker. CPU
- * mappings are the caller's to remove.
- *
- * Returns:
- * 0, -EBUSY if other devices have the object mapped, -EOPNOTSUPP if the
- * memory is not the object's own.
- */
-int drm_gem_bo_backing_evict(struct drm_gem_bo_backing *backing)
+/* Pages that are not those of shmem are the driver's to give back. */
+static void backing_put_pages(const struct drm_gem_bo_backing *backing)
 {
-	dma_resv_assert_held(backing->obj->resv);
+	if (!backing->obj->filp)
+		return;
 
-	if (backing->runs.kind != DMA_RUNS_STREAMING)
-		return -EOPNOTSUPP;
-	if (!list_empty(&backing->runs.others))
-		return -EBUSY;
-
-	drm_gem_bo_backing_unmap(backing);
-
-	/* Other pages than those of shmem are the driver's to give back. */
-	if (backing->obj->filp && backing->runs.num_runs) {
-		if (backing->map_wc)
-			runs_set_caching(&backing->runs, false);
-		mapping_clear_unevictable(backing->obj->filp->f_mapping);
-		runs_put(&backing->runs, backing->dirty, backing->accessed);
-	}
-	dma_runs_clear(&backing->runs);
-	backing->dirty = false;
-	backing->accessed = false;
-
-	return 0;
+	if (backing->map_wc)
+		runs_set_caching(&backing->runs, false);
+	mapping_clear_unevictable(backing->obj->filp->f_mapping);
+	runs_put(&backing->runs, backing->dirty, backing->accessed);
 }
-EXPORT_SYMBOL_GPL(drm_gem_bo_backing_evict);
 
 /*
  * Memory of the DMA API
@@ -357,8 +330,8 @@ static bool backing_is_allocated(const struct drm_gem_bo_backing *backing)
 	       backing->runs.kind == DMA_RUNS_NONCOHERENT;
 }
 
-static void backing_free(const struct drm_gem_bo_backing *backing, struct page *page,
-			 dma_addr_t dma_addr)
+static void backing_free_alloc(const struct drm_gem_bo_backing *backing, struct page *page,
+			       dma_addr_t dma_addr)
 {
 	const struct dma_runs *runs = &backing->runs;
 	size_t size = backing->obj->size;
@@ -377,9 +350,8 @@ static void backing_free(const struct drm_gem_bo_backing *backing, struct page *
  *	and so on
  *
  * For the owner's device, for which the object is mapped from then on until
- * drm_gem_bo_backing_free() or drm_gem_bo_backing_fini(), which free it. Of a
- * noncoherent object for the direction in &drm_gem_bo_backing.runs; it has to be
- * synced.
+ * drm_gem_bo_backing_free() or drm_gem_bo_backing_fini(). Of a noncoherent
+ * object for the direction in &drm_gem_bo_backing.runs; it has to be synced.
  *
  * Returns:
  * 0, -EOPNOTSUPP if the object is of another kind, -EEXIST if it has memory,
@@ -420,44 +392,11 @@ int drm_gem_bo_backing_alloc(struct drm_gem_bo_backing *backing, gfp_t gfp,
 	/* Whether coherent memory has a page is nobody's business. */
 	ret = dma_runs_add_mapped(runs, 0, phys, dma_addr, runs->num_pages);
 	if (ret)
-		backing_free(backing, page, dma_addr);
+		backing_free_alloc(backing, page, dma_addr);
 
 	return ret;
 }
 EXPORT_SYMBOL_GPL(drm_gem_bo_backing_alloc);
-
-/**
- * drm_gem_bo_backing_free - unmap an object and free its memory
- * @backing: the backing of a coherent or noncoherent object
- *
- * Undoes drm_gem_bo_backing_alloc(), and need not be called before
- * drm_gem_bo_backing_fini(). Content is lost; there can be another allocation
- * later. CPU mappings, of the kernel as well, are the caller's to remove before.
- * Nothing happens if there is no memory.
- *
- * Returns:
- * 0, -EBUSY if other devices have the object mapped, -EOPNOTSUPP if the memory
- * is of another kind.
- */
-int drm_gem_bo_backing_free(struct drm_gem_bo_backing *backing)
-{
-	struct dma_runs *runs = &backing->runs;
-
-	dma_resv_assert_held(backing->obj->resv);
-
-	if (!backing_is_allocated(backing))
-		return -EOPNOTSUPP;
-	if (!list_empty(&runs->others))
-		return -EBUSY;
-	if (!runs->num_runs)
-		return 0;
-
-	backing_free(backing, drm_gem_bo_backing_page(backing, 0), runs->runs[0].dma_addr);
-	dma_runs_clear(runs);
-
-	return 0;
-}
-EXPORT_SYMBOL_GPL(drm_gem_bo_backing_free);
 
 /*
  * DMA mappings
@@ -548,15 +487,57 @@ void drm_gem_bo_backing_unmap(struct drm_gem_bo_backing *backing)
 
 	dma_resv_assert_held(backing->obj->resv);
 
-	/* The mapping of what was allocated lives as long as the allocation. */
-	if (list != &backing->runs) {
+	if (list == &backing->runs) {
+		dma_runs_unmap(list);
+	} else {
 		backing->list = &backing->runs;
 		dma_buf_unmap_runs(backing->obj->import_attach, list);
-	} else if (!backing_is_allocated(backing)) {
-		dma_runs_unmap(list);
 	}
 }
 EXPORT_SYMBOL_GPL(drm_gem_bo_backing_unmap);
+
+/**
+ * drm_gem_bo_backing_free - unmap an object and give its memory back
+ * @backing: the backing of an object that is not imported
+ *
+ * Undoes drm_gem_bo_backing_populate() or drm_gem_bo_backing_alloc(); the object
+ * can have memory again later. Need not be called before
+ * drm_gem_bo_backing_fini(). CPU mappings, of the kernel as well, are the caller's
+ * to remove before.
+ *
+ * What was populated survives in shmem if the pages are dirty; truncate the file
+ * to drop it. &drm_gem_bo_backing.dirty and &drm_gem_bo_backing.accessed are reset.
+ * Allocates nothing that it could not do without, safe in a shrinker. The content
+ * of what was allocated is lost.
+ *
+ * Returns:
+ * 0, also if there is no memory, -EBUSY if other devices have the object mapped,
+ * -EOPNOTSUPP if the memory is not the object's own.
+ */
+int drm_gem_bo_backing_free(struct drm_gem_bo_backing *backing)
+{
+	struct dma_runs *runs = &backing->runs;
+
+	dma_resv_assert_held(backing->obj->resv);
+
+	if (runs->kind == DMA_RUNS_IMPORTED)
+		return -EOPNOTSUPP;
+	if (!list_empty(&runs->others))
+		return -EBUSY;
+
+	dma_runs_unmap(runs);
+	if (runs->num_runs && backing_is_allocated(backing))
+		backing_free_alloc(backing, drm_gem_bo_backing_page(backing, 0),
+				   runs->runs[0].dma_addr);
+	else if (runs->num_runs)
+		backing_put_pages(backing);
+	dma_runs_clear(runs);
+	backing->dirty = false;
+	backing->accessed = false;
+
+	return 0;
+}
+EXPORT_SYMBOL_GPL(drm_gem_bo_backing_free);
 
 /**
  * drm_gem_bo_backing_fini - take the backing of an object down
@@ -573,9 +554,7 @@ void drm_gem_bo_backing_fini(struct drm_gem_bo_backing *backing)
 	if (!obj)
 		return;
 
-	if (backing->runs.kind == DMA_RUNS_STREAMING)
-		drm_WARN_ON(obj->dev, drm_gem_bo_backing_evict(backing));
-	else if (backing->runs.kind == DMA_RUNS_IMPORTED)
+	if (backing->runs.kind == DMA_RUNS_IMPORTED)
 		drm_gem_bo_backing_unmap(backing);
 	else
 		drm_WARN_ON(obj->dev, drm_gem_bo_backing_free(backing));
@@ -721,7 +700,7 @@ EXPORT_SYMBOL_GPL(drm_gem_bo_backing_unmap_peer);
 /**
  * drm_gem_bo_backing_attach - make a dma-buf the memory of an object
  * @backing: the backing of an imported object, of the size of @dma_buf
- * @dma_buf: somebody else's, see drm_gem_is_prime_exported_dma_buf()
+ * @dma_buf: somebody else's, see drm_gem_bo_backing_import_own()
  *
  * For &drm_driver.gem_prime_import of drivers that map later, by
  * drm_gem_bo_backing_map(), or for other devices only: attaches the owner's
@@ -752,37 +731,6 @@ int drm_gem_bo_backing_attach(struct drm_gem_bo_backing *backing,
 	return 0;
 }
 EXPORT_SYMBOL_GPL(drm_gem_bo_backing_attach);
-
-/**
- * drm_gem_bo_backing_import - make a dma-buf the memory of an object and map it
- * @backing: the backing of an imported object, of the size of @dma_buf
- * @dma_buf: somebody else's, see drm_gem_is_prime_exported_dma_buf()
- *
- * Like drm_gem_bo_backing_attach(), and maps all of @dma_buf for the owner's
- * device, in the direction in &drm_gem_bo_backing.runs.
- *
- * Undone, after an error as well, by drm_gem_bo_backing_fini() and, if the
- * object has an attachment, drm_prime_gem_destroy() without a table.
- *
- * Returns:
- * 0, or what drm_gem_bo_backing_attach() or drm_gem_bo_backing_map() says.
- */
-int drm_gem_bo_backing_import(struct drm_gem_bo_backing *backing,
-			      struct dma_buf *dma_buf)
-{
-	int ret;
-
-	ret = drm_gem_bo_backing_attach(backing, dma_buf);
-	if (ret)
-		return ret;
-
-	dma_resv_lock(backing->obj->resv, NULL);
-	ret = drm_gem_bo_backing_map(backing, 0, backing->runs.num_pages);
-	dma_resv_unlock(backing->obj->resv);
-
-	return ret;
-}
-EXPORT_SYMBOL_GPL(drm_gem_bo_backing_import);
 
 /**
  * drm_gem_bo_backing_iommu_map - map an object into an IOMMU domain
@@ -826,39 +774,6 @@ EXPORT_SYMBOL_GPL(drm_gem_bo_backing_iommu_map);
 /*
  * Cache maintenance
  */
-
-/**
- * drm_gem_bo_backing_sync - hand a byte range over to the CPU or to the device
- * @backing: the backing of a streaming or noncoherent object
- * @offset: start of the range, in bytes
- * @size: length of the range, in bytes
- * @dir: direction of the transfers that were made or are to come
- * @for_device: whom to hand it to
- *
- * Parts that are not mapped need no maintenance, they are skipped.
- *
- * Returns:
- * 0, -EINVAL if the range is empty or not inside the object or the direction
- * is none, -EOPNOTSUPP if the memory is coherent, which must not be synced, or if
- * cache maintenance is the business of an exporter.
- */
-int drm_gem_bo_backing_sync(struct drm_gem_bo_backing *backing, u64 offset, u64 size,
-			    enum dma_data_direction dir, bool for_device)
-{
-	u64 total = backing->obj->size;
-
-	if (!size || offset >= total || size > total - offset)
-		return -EINVAL;
-	if (!valid_dma_direction(dir) || dir == DMA_NONE)
-		return -EINVAL;
-	if (!dma_runs_has_pages(&backing->runs))
-		return -EOPNOTSUPP;
-
-	dma_runs_sync(&backing->runs, offset, size, dir, for_device);
-
-	return 0;
-}
-EXPORT_SYMBOL_GPL(drm_gem_bo_backing_sync);
 
 /*
  * dma_buf_begin_cpu_access() waits after it has called the exporter, too late where

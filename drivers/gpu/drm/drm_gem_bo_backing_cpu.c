@@ -158,6 +158,7 @@ static int alloc_mmap(struct drm_gem_bo_backing *backing, struct vm_area_struct 
 static int import_mmap(struct drm_gem_bo_backing *backing, struct vm_area_struct *vma)
 {
 	struct dma_buf_attachment *attach = backing->obj->import_attach;
+	int ret;
 
 	if (!attach)
 		return -ENXIO;
@@ -165,19 +166,25 @@ static int import_mmap(struct drm_gem_bo_backing *backing, struct vm_area_struct
 	vma->vm_private_data = NULL;
 	vma->vm_ops = NULL;
 
-	return dma_buf_mmap(attach->dmabuf, vma,
-			    vma->vm_pgoff - drm_vma_node_start(&backing->obj->vma_node));
+	ret = dma_buf_mmap(attach->dmabuf, vma,
+			   vma->vm_pgoff - drm_vma_node_start(&backing->obj->vma_node));
+	/* The exporter's mapping keeps the exporter, not the importer's object. */
+	if (!ret)
+		drm_gem_object_put(backing->obj);
+
+	return ret;
 }
 
 /**
  * drm_gem_bo_backing_mmap - prepare a user mapping of an object
- * @backing: the backing
+ * @obj: the object
  * @vma: the mapping, of all or a part; vm_pgoff counts from the fake offset
  *
- * Pages are filled in by drm_gem_bo_backing_fault(), for which the
+ * For &drm_gem_object_funcs.mmap. Pages are filled in by drm_gem_bo_backing_fault(), for which the
  * driver sets vm_ops; the mapping is VM_PFNMAP, so that nobody pins them. What was
  * allocated is mapped here and now, by the DMA API, which sets the flags. The
- * mapping of an imported object is the exporter's.
+ * mapping of an imported object is the exporter's, and the reference that the core
+ * took for it is dropped.
  *
  * vm_pgoff of a shared mapping stays, so that drm_vma_node_unmap() finds it. There
  * is nothing to be undone after an error.
@@ -187,9 +194,10 @@ static int import_mmap(struct drm_gem_bo_backing *backing, struct vm_area_struct
  * be mapped here is not there or smaller than the mapping or if an imported object
  * has no exporter, or what the DMA API or the exporter says.
  */
-int drm_gem_bo_backing_mmap(struct drm_gem_bo_backing *backing,
-			    struct vm_area_struct *vma)
+int drm_gem_bo_backing_mmap(struct drm_gem_object *obj, struct vm_area_struct *vma)
 {
+	struct drm_gem_bo_backing *backing = obj->backing;
+
 	if (backing->runs.kind == DMA_RUNS_IMPORTED)
 		return import_mmap(backing, vma);
 	if (backing->runs.kind != DMA_RUNS_STREAMING)

@@ -493,6 +493,9 @@ static void large_list(void)
 	CHECK(runs.num_runs == 1 && runs.runs[0].num_pages == max);
 	dma_runs_clear(&runs);
 
+	/* Only what shows no pages may not know where they are. */
+	CHECK(CALL(dma_runs_add_mapped(&runs, 0, DMA_RUN_NO_PHYS, 0, max)) == -EINVAL);
+	runs.kind = DMA_RUNS_IMPORTED;
 	CHECK(!CALL(dma_runs_add_mapped(&runs, 0, DMA_RUN_NO_PHYS, 0, max)));
 	CHECK(!CALL(dma_cursor_begin(&cur, &runs, 0, (u64)max << PAGE_SHIFT)));
 	while (CALL(dma_cursor_next_max(&cur, step))) {

@@ -271,7 +271,6 @@ static void flat_check(struct kunit *test, const struct flat *flat,
 	KUNIT_ASSERT_EQ(test, drm_gem_bo_backing_is_populated(b), present == TEST_PAGES);
 	KUNIT_ASSERT_EQ(test, drm_gem_bo_backing_is_mapped(b), mapped == TEST_PAGES);
 
-	KUNIT_ASSERT_TRUE(test, dma_runs_valid(&b->runs));
 
 	flat_check_lookup(test, flat, b, rnd);
 	for (i = 0; i < 4; i++) {
@@ -375,7 +374,7 @@ static void test_random_walk(struct kunit *test, struct test_bo *bo, struct flat
 		switch (prandom_u32_state(&rnd) % 16) {
 		case 0:
 			if (bo->base.filp)
-				KUNIT_ASSERT_EQ(test, drm_gem_bo_backing_evict(&bo->backing), 0);
+				KUNIT_ASSERT_EQ(test, drm_gem_bo_backing_free(&bo->backing), 0);
 			else
 				own_pages_evict(&bo->backing);
 			memset(flat->present, 0, sizeof(flat->present));
@@ -510,7 +509,7 @@ static void test_kind_refused(struct kunit *test)
 
 	b = &test_bo_create_locked(test, DMA_RUNS_IMPORTED, false, TEST_SIZE)->backing;
 	KUNIT_EXPECT_EQ(test, drm_gem_bo_backing_populate(b, 0, 1), -EOPNOTSUPP);
-	KUNIT_EXPECT_EQ(test, drm_gem_bo_backing_evict(b), -EOPNOTSUPP);
+	KUNIT_EXPECT_EQ(test, drm_gem_bo_backing_free(b), -EOPNOTSUPP);
 	KUNIT_EXPECT_EQ(test, drm_gem_bo_page_begin(&cur, b, 0, PAGE_SIZE), -EOPNOTSUPP);
 	KUNIT_EXPECT_EQ(test, drm_gem_bo_backing_vmap(b, 0, PAGE_SIZE, &map), -EOPNOTSUPP);
 	KUNIT_EXPECT_EQ(test, drm_gem_bo_backing_sync_for_cpu(b, 0, 1, DMA_FROM_DEVICE),
@@ -574,7 +573,7 @@ static void test_repeat(struct kunit *test)
 	dma_addr_t first, again;
 
 	drm_gem_bo_backing_unmap(b);
-	KUNIT_EXPECT_EQ(test, drm_gem_bo_backing_evict(b), 0);
+	KUNIT_EXPECT_EQ(test, drm_gem_bo_backing_free(b), 0);
 	KUNIT_ASSERT_EQ(test, drm_gem_bo_backing_populate(b, 0, TEST_PAGES), 0);
 	KUNIT_ASSERT_EQ(test, drm_gem_bo_backing_populate(b, 1, TEST_PAGES - 1), 0);
 	KUNIT_ASSERT_EQ(test, drm_gem_bo_backing_map(b, 0, TEST_PAGES), 0);
@@ -693,7 +692,7 @@ static void test_alloc_undo(struct kunit *test)
 			KUNIT_ASSERT_EQ(test, ret, -ENOMEM);
 			KUNIT_ASSERT_EQ(test, drm_gem_bo_backing_mapped_size(b), 2 * PAGE_SIZE);
 		}
-		KUNIT_ASSERT_EQ(test, drm_gem_bo_backing_evict(b), 0);
+		KUNIT_ASSERT_EQ(test, drm_gem_bo_backing_free(b), 0);
 	}
 	/* The array of runs has a second source, see kvrealloc(): no call need fail. */
 	KUNIT_EXPECT_GT(test, n, 10);
@@ -713,13 +712,12 @@ static void test_alloc_undo(struct kunit *test)
  */
 static void cut_check(struct kunit *test, struct drm_gem_bo_backing *b, u32 num_pages)
 {
-	u32 pieces = DIV_ROUND_UP(num_pages, dma_runs_max_pages(b->runs.dev));
+	u32 pieces = DIV_ROUND_UP(num_pages, dma_max_mapping_size(b->runs.dev) >> PAGE_SHIFT);
 	dma_addr_t dma;
 
 	KUNIT_ASSERT_EQ(test, drm_gem_bo_backing_map(b, 1, 1), 0);
 	KUNIT_EXPECT_EQ(test, b->runs.num_runs, pieces + 1);
 	KUNIT_EXPECT_EQ(test, drm_gem_bo_backing_mapped_size(b), (u64)num_pages << PAGE_SHIFT);
-	KUNIT_EXPECT_TRUE(test, dma_runs_valid(&b->runs));
 	KUNIT_EXPECT_EQ(test, 0, drm_gem_bo_backing_dma_addr(b, (u64)(num_pages - 1) << PAGE_SHIFT,
 							     &dma));
 	KUNIT_EXPECT_EQ(test, -ENXIO, drm_gem_bo_backing_dma_addr(b, (u64)num_pages << PAGE_SHIFT,
@@ -727,7 +725,6 @@ static void cut_check(struct kunit *test, struct drm_gem_bo_backing *b, u32 num_
 	drm_gem_bo_backing_unmap(b);
 	KUNIT_EXPECT_EQ(test, b->runs.num_runs, 2);
 	KUNIT_EXPECT_EQ(test, drm_gem_bo_backing_mapped_size(b), 0);
-	KUNIT_EXPECT_TRUE(test, dma_runs_valid(&b->runs));
 }
 
 static struct drm_gem_bo_backing *cut_bo(struct kunit *test, unsigned int order)
@@ -919,7 +916,6 @@ static void test_ops_cut(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, drm_gem_bo_backing_map(b, 0, 2), -EIO);
 	KUNIT_EXPECT_EQ(test, ops_state.runs, 0);
 	KUNIT_EXPECT_EQ(test, b->runs.num_runs, 2);
-	KUNIT_EXPECT_TRUE(test, dma_runs_valid(&b->runs));
 	KUNIT_EXPECT_EQ(test, drm_gem_bo_backing_dma_addr(b, 0, &dma), -ENXIO);
 	own_pages_evict(b);
 	set_dma_ops(dev, NULL);
@@ -1036,7 +1032,7 @@ static void test_evict_keeps_content(struct kunit *test)
 	drm_gem_bo_backing_vunmap(b, &map);
 
 	b->dirty = true;
-	KUNIT_ASSERT_EQ(test, drm_gem_bo_backing_evict(b), 0);
+	KUNIT_ASSERT_EQ(test, drm_gem_bo_backing_free(b), 0);
 	KUNIT_EXPECT_FALSE(test, b->dirty);
 	KUNIT_EXPECT_EQ(test, drm_gem_bo_backing_resident_size(b), 0);
 
@@ -1064,7 +1060,7 @@ static void test_evict_marks(struct kunit *test)
 		folio_unlock(folio);
 
 		b->dirty = dirty;
-		KUNIT_EXPECT_EQ(test, drm_gem_bo_backing_evict(b), 0);
+		KUNIT_EXPECT_EQ(test, drm_gem_bo_backing_free(b), 0);
 		KUNIT_EXPECT_EQ(test, folio_test_dirty(folio), dirty);
 		KUNIT_EXPECT_FALSE(test, mapping_unevictable(b->obj->filp->f_mapping));
 		folio_mark_dirty(folio);
@@ -1186,7 +1182,7 @@ static void test_import_list(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, exp->dirty);
 
 	dma_resv_lock(exp->obj->resv, NULL);
-	KUNIT_EXPECT_EQ(test, drm_gem_bo_backing_evict(exp), -EBUSY);
+	KUNIT_EXPECT_EQ(test, drm_gem_bo_backing_free(exp), -EBUSY);
 	/* Devices that reach memory directly have the same addresses. */
 	KUNIT_EXPECT_EQ(test, drm_gem_bo_backing_map(exp, 0, TEST_PAGES), 0);
 	for (i = 0; i < TEST_PAGES; i++) {
@@ -1203,7 +1199,7 @@ static void test_import_list(struct kunit *test)
 	dma_resv_lock(exp->obj->resv, NULL);
 	drm_gem_bo_backing_unmap(imp);
 	KUNIT_EXPECT_TRUE(test, list_empty(&exp->runs.others));
-	KUNIT_EXPECT_EQ(test, drm_gem_bo_backing_evict(exp), 0);
+	KUNIT_EXPECT_EQ(test, drm_gem_bo_backing_free(exp), 0);
 	dma_resv_unlock(exp->obj->resv);
 
 	/* Evicted meanwhile: an exporter that does not pin is told. */
