@@ -65,11 +65,13 @@ message() {
 	g log -1 --format=%B "$1" | g interpret-trailers --if-exists add --no-divider "${args[@]}"
 }
 
-# shadow COMMIT PARENT: its edits alone.
+# shadow COMMIT PARENT: its edits alone. The index is that of the shadow before.
 shadow() {
 	export GIT_INDEX_FILE=$TMP/index
-	g read-tree "$1"
-	cut -d' ' -f2- "$TMP/new" | g update-index --force-remove --stdin
+	[ -e "$TMP/index" ] || g read-tree "$2"
+	g diff-tree -r --no-renames "$1^" "$1" | awk -F'\t' '
+		NR == FNR { sub(/^[^ ]* /, ""); new[$0]; next }
+		!($2 in new) { split($1, f, " "); print f[2], f[4] "\t" $2 }' "$TMP/new" - | g update-index --index-info
 	message "$1" >"$TMP/msg"
 	GIT_AUTHOR_NAME=$(g log -1 --format=%an "$1") GIT_AUTHOR_EMAIL=$(g log -1 --format=%ae "$1") \
 		GIT_AUTHOR_DATE=$(g log -1 --format=%ad --date=raw "$1") \

@@ -127,6 +127,7 @@ checkout_base() {
 	git -C "$1" config gc.auto 0
 	git -C "$1" config checkout.workers 0
 	git -C "$1" config core.untrackedCache true
+	git -C "$1" config index.skipHash true
 	git -C "$1" checkout -q -B "$2" refs/tags/base
 }
 
@@ -192,13 +193,14 @@ commit_patch() {
 	local name=${1##*/} info f mode blob
 	export GIT_INDEX_FILE=$TMP/index
 	info=$(git -C "$LINUX" mailinfo -b "$TMP/msg" "$TMP/diff" <"$1") || die "$name is no mail"
-	git -C "$LINUX" read-tree "$2"
+	# The index of the patch before is that of its commit.
+	[ "$(cat "$TMP/indexed" 2>/dev/null)" = "$2" ] || git -C "$LINUX" read-tree "$2"
 	if grep -q '^diff --git ' "$TMP/diff"; then
 		git -C "$LINUX" apply --cached --whitespace=nowarn "$TMP/diff" 2>"$TMP/err" ||
 			die "$name does not apply: $(head -n 1 "$TMP/err")"
 	fi
 	while read -r f; do
-		if [ -n "$(git -C "$LINUX" ls-files "$f")" ]; then die "$name: New-file: $f is already in the tree"; fi
+		if git -C "$LINUX" cat-file -e "$2:$f" 2>/dev/null; then die "$name: New-file: $f is already in the tree"; fi
 		mode=100644
 		[ ! -x "$TOP/$f" ] || mode=100755
 		blob=$(git -C "$LINUX" hash-object -w --no-filters "$TOP/$f")
@@ -210,7 +212,7 @@ commit_patch() {
 		sed '/^New-file: /d' "$TMP/msg"
 	} | git stripspace >"$TMP/full"
 	author "$(field Author)" "$(field Email)" "$(field Date)" \
-		git -C "$LINUX" commit-tree -p "$2" -F "$TMP/full" "$(git -C "$LINUX" write-tree)"
+		git -C "$LINUX" commit-tree -p "$2" -F "$TMP/full" "$(git -C "$LINUX" write-tree)" | tee "$TMP/indexed"
 	unset GIT_INDEX_FILE
 }
 
