@@ -443,7 +443,7 @@ static int list_fill(struct fill_bo *bo)
 	u64 iova = BO_IOVA;
 	int ret;
 
-	ret = drm_gem_bo_dma_begin(&cur, &bo->backing, 0, BO_SIZE);
+	ret = dma_cursor_begin(&cur, bo->backing.list, 0, BO_SIZE);
 	if (ret)
 		return ret;
 	while (dma_cursor_next(&cur)) {
@@ -477,7 +477,7 @@ static int list_walk(struct fill_bo *bo)
 	size_t size = 0;
 	int ret;
 
-	ret = drm_gem_bo_dma_begin(&cur, &bo->backing, 0, BO_SIZE);
+	ret = dma_cursor_begin(&cur, bo->backing.list, 0, BO_SIZE);
 	if (ret)
 		return ret;
 	while (dma_cursor_next(&cur)) {

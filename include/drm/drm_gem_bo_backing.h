@@ -176,34 +176,6 @@ void drm_gem_bo_backing_unmap_peer(struct drm_gem_bo_backing *backing,
 				   struct drm_gem_bo_peer *peer);
 
 /**
- * drm_gem_bo_backing_is_populated - whether all of an object is in memory
- * @backing: the backing
- *
- * An imported object is never populated, its memory is somebody else's.
- *
- * Returns:
- * true if there is no hole.
- */
-static inline bool
-drm_gem_bo_backing_is_populated(const struct drm_gem_bo_backing *backing)
-{
-	return dma_runs_is_populated(&backing->runs);
-}
-
-/**
- * drm_gem_bo_backing_is_mapped - whether all of an object is mapped for DMA
- * @backing: the backing
- *
- * Returns:
- * true if the owner's device can reach every byte.
- */
-static inline bool
-drm_gem_bo_backing_is_mapped(const struct drm_gem_bo_backing *backing)
-{
-	return dma_runs_is_mapped(backing->list);
-}
-
-/**
  * drm_gem_bo_backing_resident_size - how much memory the object keeps resident
  * @backing: the backing
  *
@@ -227,21 +199,6 @@ static inline u64
 drm_gem_bo_backing_mapped_size(const struct drm_gem_bo_backing *backing)
 {
 	return (u64)backing->list->num_mapped << PAGE_SHIFT;
-}
-
-/**
- * drm_gem_bo_backing_contiguous_dma - how far an object is contiguous for DMA
- * @backing: the backing
- * @dma_addr: returns the address of its first byte, or DMA_MAPPING_ERROR
- *
- * Returns:
- * Size in bytes from the start of the object, 0 if that is not mapped.
- */
-static inline u64
-drm_gem_bo_backing_contiguous_dma(const struct drm_gem_bo_backing *backing,
-				  dma_addr_t *dma_addr)
-{
-	return dma_runs_contiguous(backing->list, 0, dma_addr);
 }
 
 /**
@@ -294,46 +251,6 @@ drm_gem_bo_backing_dma_addr(const struct drm_gem_bo_backing *backing,
 }
 
 /**
- * drm_gem_bo_dma_begin - prepare to walk the DMA addresses of a byte range
- * @cur: the cursor
- * @backing: the backing
- * @offset: start of the range, in bytes
- * @size: length of the range, in bytes
- *
- * See dma_cursor_begin(); dma_cursor_next() walks.
- *
- * Returns:
- * 0, -EINVAL if the range is empty or not inside the object, -ENXIO if a part
- * of it is a hole or is not mapped.
- */
-static inline int
-drm_gem_bo_dma_begin(struct dma_cursor *cur, const struct drm_gem_bo_backing *backing,
-		     u64 offset, u64 size)
-{
-	return dma_cursor_begin(cur, backing->list, offset, size);
-}
-
-/**
- * drm_gem_bo_page_begin - prepare to walk the pages of a byte range
- * @cur: the cursor
- * @backing: the backing
- * @offset: start of the range, in bytes, a multiple of the page size
- * @size: length of the range, in bytes, a multiple of the page size
- *
- * See dma_cursor_begin_phys(); dma_cursor_next_phys() walks.
- *
- * Returns:
- * 0, -EINVAL if the range is empty, not aligned or not inside the object,
- * -EOPNOTSUPP if the kind shows no pages, -ENXIO if there is a hole.
- */
-static inline int
-drm_gem_bo_page_begin(struct dma_cursor *cur, const struct drm_gem_bo_backing *backing,
-		      u64 offset, u64 size)
-{
-	return dma_cursor_begin_phys(cur, &backing->runs, offset, size);
-}
-
-/**
  * drm_gem_bo_backing_sync - hand a byte range over to the CPU or to the device
  * @backing: the backing of a streaming or noncoherent object
  * @offset: start of the range, in bytes
@@ -364,22 +281,6 @@ drm_gem_bo_backing_sync(struct drm_gem_bo_backing *backing, u64 offset, u64 size
 	dma_runs_sync(&backing->runs, offset, size, dir, for_device);
 
 	return 0;
-}
-
-/* Hands a byte range over to the CPU, see drm_gem_bo_backing_sync(). */
-static inline int
-drm_gem_bo_backing_sync_for_cpu(struct drm_gem_bo_backing *backing, u64 offset, u64 size,
-				enum dma_data_direction dir)
-{
-	return drm_gem_bo_backing_sync(backing, offset, size, dir, false);
-}
-
-/* Hands a byte range over to the device, see drm_gem_bo_backing_sync(). */
-static inline int
-drm_gem_bo_backing_sync_for_device(struct drm_gem_bo_backing *backing, u64 offset, u64 size,
-				   enum dma_data_direction dir)
-{
-	return drm_gem_bo_backing_sync(backing, offset, size, dir, true);
 }
 
 int drm_gem_bo_backing_cpu_access(struct drm_gem_bo_backing *backing,

@@ -64,7 +64,7 @@
  *		if (!ret)
  *			ret = drm_gem_bo_backing_map(backing, 0, size >> PAGE_SHIFT);
  *		if (!ret)
- *			ret = drm_gem_bo_dma_begin(&cur, backing, 0, size);
+ *			ret = dma_cursor_begin(&cur, backing->list, 0, size);
  *		if (ret)
  *			return ret;
  *
@@ -462,7 +462,7 @@ int drm_gem_bo_backing_map(struct drm_gem_bo_backing *backing,
 	ret = backing_check_pages(backing, index, num_pages);
 	if (ret)
 		return ret;
-	if (drm_gem_bo_backing_is_mapped(backing))
+	if (dma_runs_is_mapped(backing->list))
 		return 0;
 	if (backing->runs.kind == DMA_RUNS_IMPORTED)
 		return backing_import(backing);

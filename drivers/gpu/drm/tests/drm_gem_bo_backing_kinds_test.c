@@ -332,7 +332,7 @@ static int op_dma_cursor(struct kunit *test, struct kind_bo *bo)
 	u64 size = 0;
 	int ret;
 
-	ret = drm_gem_bo_dma_begin(&cur, &bo->backing, 1, KIND_SIZE - 1);
+	ret = dma_cursor_begin(&cur, bo->backing.list, 1, KIND_SIZE - 1);
 	if (ret)
 		return ret;
 	while (dma_cursor_next(&cur))
@@ -348,7 +348,7 @@ static int op_contiguous(struct kunit *test, struct kind_bo *bo)
 	dma_addr_t dma_addr;
 	u64 size;
 
-	size = drm_gem_bo_backing_contiguous_dma(&bo->backing, &dma_addr);
+	size = dma_runs_contiguous(bo->backing.list, 0, &dma_addr);
 	if (!size)
 		return -ENXIO;
 	if (bo->row != STREAMING && bo->row != IMPORTED)
@@ -368,7 +368,7 @@ static int op_page_cursor(struct kunit *test, struct kind_bo *bo)
 	u64 size = 0;
 	int ret;
 
-	ret = drm_gem_bo_page_begin(&cur, &bo->backing, 0, KIND_SIZE);
+	ret = dma_cursor_begin_phys(&cur, &bo->backing.runs, 0, KIND_SIZE);
 	if (ret)
 		return ret;
 	while (dma_cursor_next_phys(&cur))
@@ -380,14 +380,14 @@ static int op_page_cursor(struct kunit *test, struct kind_bo *bo)
 
 static int op_sync_for_cpu(struct kunit *test, struct kind_bo *bo)
 {
-	return drm_gem_bo_backing_sync_for_cpu(&bo->backing, 100, KIND_SIZE - 200,
-					       DMA_BIDIRECTIONAL);
+	return drm_gem_bo_backing_sync(&bo->backing, 100, KIND_SIZE - 200,
+				       DMA_BIDIRECTIONAL, false);
 }
 
 static int op_sync_for_device(struct kunit *test, struct kind_bo *bo)
 {
-	return drm_gem_bo_backing_sync_for_device(&bo->backing, 100, KIND_SIZE - 200,
-						  DMA_BIDIRECTIONAL);
+	return drm_gem_bo_backing_sync(&bo->backing, 100, KIND_SIZE - 200,
+				       DMA_BIDIRECTIONAL, true);
 }
 
 static int op_begin(struct kunit *test, struct kind_bo *bo)
@@ -767,7 +767,7 @@ static int op_unmap(struct kunit *test, struct kind_bo *bo)
 {
 	drm_gem_bo_backing_unmap(&bo->backing);
 
-	return drm_gem_bo_backing_is_mapped(&bo->backing) ? -EBUSY : 0;
+	return dma_runs_is_mapped(bo->backing.list) ? -EBUSY : 0;
 }
 
 static int op_evict(struct kunit *test, struct kind_bo *bo)
@@ -1219,11 +1219,11 @@ static void owner_syncs(struct kunit *test, struct kind_bo *bo, bool for_device)
 		int ret;
 
 		if (for_device)
-			ret = drm_gem_bo_backing_sync_for_device(&bo->backing, offset, PAGE_SIZE,
-								 DMA_TO_DEVICE);
+			ret = drm_gem_bo_backing_sync(&bo->backing, offset, PAGE_SIZE,
+						      DMA_TO_DEVICE, true);
 		else
-			ret = drm_gem_bo_backing_sync_for_cpu(&bo->backing, offset, PAGE_SIZE,
-							      DMA_FROM_DEVICE);
+			ret = drm_gem_bo_backing_sync(&bo->backing, offset, PAGE_SIZE,
+						      DMA_FROM_DEVICE, false);
 		KUNIT_EXPECT_EQ(test, ret, 0);
 	}
 }

@@ -214,7 +214,7 @@ static void flat_check_dma(struct kunit *test, const struct flat *flat,
 	u64 at = offset, i;
 	int ret;
 
-	ret = drm_gem_bo_dma_begin(&cur, b, offset, size);
+	ret = dma_cursor_begin(&cur, b->list, offset, size);
 	KUNIT_ASSERT_EQ(test, ret,
 			flat_all(flat->mapped, first, last - first + 1) ? 0 : -ENXIO);
 	if (ret)
@@ -241,7 +241,7 @@ static void flat_check_pages(struct kunit *test, const struct flat *flat,
 	u32 at = index, i;
 	int ret;
 
-	ret = drm_gem_bo_page_begin(&cur, b, (u64)index << PAGE_SHIFT,
+	ret = dma_cursor_begin_phys(&cur, &b->runs, (u64)index << PAGE_SHIFT,
 				    (u64)num << PAGE_SHIFT);
 	KUNIT_ASSERT_EQ(test, ret, flat_all(flat->present, index, num) ? 0 : -ENXIO);
 	if (ret)
@@ -268,8 +268,8 @@ static void flat_check(struct kunit *test, const struct flat *flat,
 	}
 	KUNIT_ASSERT_EQ(test, drm_gem_bo_backing_resident_size(b), (u64)present << PAGE_SHIFT);
 	KUNIT_ASSERT_EQ(test, drm_gem_bo_backing_mapped_size(b), (u64)mapped << PAGE_SHIFT);
-	KUNIT_ASSERT_EQ(test, drm_gem_bo_backing_is_populated(b), present == TEST_PAGES);
-	KUNIT_ASSERT_EQ(test, drm_gem_bo_backing_is_mapped(b), mapped == TEST_PAGES);
+	KUNIT_ASSERT_EQ(test, dma_runs_is_populated(&b->runs), present == TEST_PAGES);
+	KUNIT_ASSERT_EQ(test, dma_runs_is_mapped(b->list), mapped == TEST_PAGES);
 
 
 	flat_check_lookup(test, flat, b, rnd);
@@ -485,19 +485,19 @@ static void test_range_refused(struct kunit *test)
 
 		KUNIT_EXPECT_EQ(test, drm_gem_bo_backing_populate(b, index, num), -EINVAL);
 		KUNIT_EXPECT_EQ(test, drm_gem_bo_backing_map(b, index, num), -EINVAL);
-		KUNIT_EXPECT_EQ(test, drm_gem_bo_dma_begin(&cur, b, offset, size), -EINVAL);
-		KUNIT_EXPECT_EQ(test, drm_gem_bo_page_begin(&cur, b, offset, size), -EINVAL);
+		KUNIT_EXPECT_EQ(test, dma_cursor_begin(&cur, b->list, offset, size), -EINVAL);
+		KUNIT_EXPECT_EQ(test, dma_cursor_begin_phys(&cur, &b->runs, offset, size), -EINVAL);
 		KUNIT_EXPECT_EQ(test, drm_gem_bo_backing_vmap(b, offset, size, &map), -EINVAL);
 		KUNIT_EXPECT_EQ(test, -EINVAL,
-				drm_gem_bo_backing_sync_for_cpu(b, offset, size,
-								DMA_BIDIRECTIONAL));
+				drm_gem_bo_backing_sync(b, offset, size,
+							DMA_BIDIRECTIONAL, false));
 	}
-	KUNIT_EXPECT_EQ(test, drm_gem_bo_page_begin(&cur, b, 1, PAGE_SIZE), -EINVAL);
-	KUNIT_EXPECT_EQ(test, drm_gem_bo_page_begin(&cur, b, 0, PAGE_SIZE - 1), -EINVAL);
+	KUNIT_EXPECT_EQ(test, dma_cursor_begin_phys(&cur, &b->runs, 1, PAGE_SIZE), -EINVAL);
+	KUNIT_EXPECT_EQ(test, dma_cursor_begin_phys(&cur, &b->runs, 0, PAGE_SIZE - 1), -EINVAL);
 	KUNIT_EXPECT_EQ(test, drm_gem_bo_backing_dma_addr(b, TEST_SIZE, &dma), -EINVAL);
 	KUNIT_EXPECT_NULL(test, drm_gem_bo_backing_page(b, TEST_PAGES));
 	KUNIT_EXPECT_NULL(test, drm_gem_bo_backing_page(b, ULONG_MAX));
-	KUNIT_EXPECT_EQ(test, drm_gem_bo_backing_sync_for_device(b, 0, 1, DMA_NONE), -EINVAL);
+	KUNIT_EXPECT_EQ(test, drm_gem_bo_backing_sync(b, 0, 1, DMA_NONE, true), -EINVAL);
 	dma_resv_unlock(b->obj->resv);
 }
 
@@ -510,11 +510,11 @@ static void test_kind_refused(struct kunit *test)
 	b = &test_bo_create_locked(test, DMA_RUNS_IMPORTED, false, TEST_SIZE)->backing;
 	KUNIT_EXPECT_EQ(test, drm_gem_bo_backing_populate(b, 0, 1), -EOPNOTSUPP);
 	KUNIT_EXPECT_EQ(test, drm_gem_bo_backing_free(b), -EOPNOTSUPP);
-	KUNIT_EXPECT_EQ(test, drm_gem_bo_page_begin(&cur, b, 0, PAGE_SIZE), -EOPNOTSUPP);
+	KUNIT_EXPECT_EQ(test, dma_cursor_begin_phys(&cur, &b->runs, 0, PAGE_SIZE), -EOPNOTSUPP);
 	KUNIT_EXPECT_EQ(test, drm_gem_bo_backing_vmap(b, 0, PAGE_SIZE, &map), -EOPNOTSUPP);
-	KUNIT_EXPECT_EQ(test, drm_gem_bo_backing_sync_for_cpu(b, 0, 1, DMA_FROM_DEVICE),
+	KUNIT_EXPECT_EQ(test, drm_gem_bo_backing_sync(b, 0, 1, DMA_FROM_DEVICE, false),
 			-EOPNOTSUPP);
-	KUNIT_EXPECT_EQ(test, drm_gem_bo_backing_sync_for_device(b, 0, 1, DMA_TO_DEVICE),
+	KUNIT_EXPECT_EQ(test, drm_gem_bo_backing_sync(b, 0, 1, DMA_TO_DEVICE, true),
 			-EOPNOTSUPP);
 	/* No attachment yet. */
 	KUNIT_EXPECT_EQ(test, drm_gem_bo_backing_map(b, 0, 1), -EINVAL);
@@ -553,12 +553,12 @@ static void test_hole_refused(struct kunit *test)
 	KUNIT_ASSERT_EQ(test, drm_gem_bo_backing_populate(b, 5, 4), 0);
 	KUNIT_EXPECT_EQ(test, drm_gem_bo_backing_map(b, 0, 9), -ENXIO);
 	KUNIT_EXPECT_EQ(test, drm_gem_bo_backing_mapped_size(b), 0);
-	KUNIT_EXPECT_EQ(test, drm_gem_bo_dma_begin(&cur, b, 0, PAGE_SIZE), -ENXIO);
-	KUNIT_EXPECT_EQ(test, drm_gem_bo_page_begin(&cur, b, 0, 9 * PAGE_SIZE), -ENXIO);
+	KUNIT_EXPECT_EQ(test, dma_cursor_begin(&cur, b->list, 0, PAGE_SIZE), -ENXIO);
+	KUNIT_EXPECT_EQ(test, dma_cursor_begin_phys(&cur, &b->runs, 0, 9 * PAGE_SIZE), -ENXIO);
 	KUNIT_EXPECT_EQ(test, drm_gem_bo_backing_vmap(b, 0, 9 * PAGE_SIZE, &map), -ENXIO);
 	KUNIT_EXPECT_EQ(test, drm_gem_bo_backing_dma_addr(b, 0, &dma), -ENXIO);
 	KUNIT_EXPECT_NULL(test, drm_gem_bo_backing_page(b, 4));
-	KUNIT_EXPECT_EQ(test, drm_gem_bo_backing_contiguous_dma(b, &dma), 0);
+	KUNIT_EXPECT_EQ(test, dma_runs_contiguous(b->list, 0, &dma), 0);
 	KUNIT_EXPECT_TRUE(test, dma == DMA_MAPPING_ERROR);
 	dma_resv_unlock(b->obj->resv);
 	KUNIT_EXPECT_EQ(test, -ENXIO,
@@ -583,7 +583,7 @@ static void test_repeat(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, first, again);
 	drm_gem_bo_backing_unmap(b);
 	drm_gem_bo_backing_unmap(b);
-	KUNIT_EXPECT_TRUE(test, drm_gem_bo_backing_is_populated(b));
+	KUNIT_EXPECT_TRUE(test, dma_runs_is_populated(&b->runs));
 	dma_resv_unlock(b->obj->resv);
 }
 
@@ -866,7 +866,7 @@ static void ops_expect(struct kunit *test, struct drm_gem_bo_backing *b, int ret
 	if (!ret && !runs) {
 		dma_addr_t addr;
 
-		KUNIT_EXPECT_EQ(test, drm_gem_bo_backing_contiguous_dma(b, &addr), OPS_SIZE);
+		KUNIT_EXPECT_EQ(test, dma_runs_contiguous(b->list, 0, &addr), OPS_SIZE);
 		KUNIT_EXPECT_EQ(test, addr, OPS_ADDR);
 	}
 	drm_gem_bo_backing_unmap(b);
@@ -987,7 +987,7 @@ static void test_metadata_small(struct kunit *test)
 	KUNIT_EXPECT_LE(test, sizeof(*b->runs.runs), 24);
 	KUNIT_EXPECT_LE(test, sizeof(*b), 176);
 
-	KUNIT_ASSERT_EQ(test, drm_gem_bo_page_begin(&cur, b, (u64)i << PAGE_SHIFT,
+	KUNIT_ASSERT_EQ(test, dma_cursor_begin_phys(&cur, &b->runs, (u64)i << PAGE_SHIFT,
 						    (u64)some << PAGE_SHIFT), 0);
 	for (; i < num_pages; i++) {
 		KUNIT_ASSERT_TRUE(test, dma_cursor_next_phys(&cur));
@@ -1075,17 +1075,17 @@ static void test_sync(struct kunit *test)
 	u64 offset, size;
 
 	/* Nothing is mapped, nothing is to be done. */
-	KUNIT_EXPECT_EQ(test, drm_gem_bo_backing_sync_for_cpu(b, 0, 1, DMA_FROM_DEVICE), 0);
+	KUNIT_EXPECT_EQ(test, drm_gem_bo_backing_sync(b, 0, 1, DMA_FROM_DEVICE, false), 0);
 	KUNIT_ASSERT_EQ(test, drm_gem_bo_backing_populate(b, 0, TEST_PAGES), 0);
 	KUNIT_ASSERT_EQ(test, drm_gem_bo_backing_map(b, 0, TEST_PAGES), 0);
 	for (offset = 1; offset < TEST_SIZE; offset += 3 * PAGE_SIZE + 7) {
 		size = min(TEST_SIZE - offset, 2 * PAGE_SIZE + 3);
 		KUNIT_EXPECT_EQ(test, 0,
-				drm_gem_bo_backing_sync_for_device(b, offset, size,
-								   DMA_TO_DEVICE));
+				drm_gem_bo_backing_sync(b, offset, size,
+							DMA_TO_DEVICE, true));
 		KUNIT_EXPECT_EQ(test, 0,
-				drm_gem_bo_backing_sync_for_cpu(b, offset, size,
-								DMA_FROM_DEVICE));
+				drm_gem_bo_backing_sync(b, offset, size,
+							DMA_FROM_DEVICE, false));
 	}
 	dma_resv_unlock(b->obj->resv);
 }
@@ -1151,7 +1151,7 @@ static void test_import_size(struct kunit *test)
 	for (i = 0; i < ARRAY_SIZE(sizes); i++) {
 		imp = test_bo_create(test, ctx->drm[1], DMA_RUNS_IMPORTED, false, sizes[i]);
 		KUNIT_EXPECT_EQ(test, drm_gem_bo_backing_import(&imp->backing, dma_buf), -EINVAL);
-		KUNIT_EXPECT_FALSE(test, drm_gem_bo_backing_is_mapped(&imp->backing));
+		KUNIT_EXPECT_FALSE(test, dma_runs_is_mapped(imp->backing.list));
 		/* Nor for anybody else. */
 		KUNIT_EXPECT_EQ(test, PTR_ERR(drm_gem_bo_backing_map_peer(&imp->backing,
 									  exp->backing.runs.dev,
@@ -1176,7 +1176,7 @@ static void test_import_list(struct kunit *test)
 
 	KUNIT_EXPECT_EQ(test, drm_gem_bo_backing_mapped_size(imp), 0);
 	KUNIT_ASSERT_EQ(test, test_map_locked(bo), 0);
-	KUNIT_EXPECT_TRUE(test, drm_gem_bo_backing_is_mapped(imp));
+	KUNIT_EXPECT_TRUE(test, dma_runs_is_mapped(imp->list));
 	KUNIT_EXPECT_EQ(test, drm_gem_bo_backing_resident_size(imp), 0);
 	KUNIT_EXPECT_FALSE(test, list_empty(&exp->runs.others));
 	KUNIT_EXPECT_TRUE(test, exp->dirty);
@@ -1220,7 +1220,7 @@ static void test_import_outlives(struct kunit *test)
 	KUNIT_EXPECT_NULL(test, exp->base.import_attach);
 	KUNIT_ASSERT_EQ(test, test_map_locked(imp), 0);
 	kunit_release_action(test, test_bo_put, &exp->base);
-	KUNIT_EXPECT_TRUE(test, drm_gem_bo_backing_is_mapped(&imp->backing));
+	KUNIT_EXPECT_TRUE(test, dma_runs_is_mapped(imp->backing.list));
 	KUNIT_EXPECT_FALSE(test, list_empty(&exp->backing.runs.others));
 }
 
@@ -1371,7 +1371,7 @@ static void test_import_table(struct kunit *test)
 	dma_buf_put(dma_buf);
 	if (!c->ret) {
 		foreign_check_list(test, &bo->backing, c);
-		KUNIT_EXPECT_GE(test, drm_gem_bo_backing_contiguous_dma(&bo->backing, &dma),
+		KUNIT_EXPECT_GE(test, dma_runs_contiguous(bo->backing.list, 0, &dma),
 				min_t(u64, c->entry[0].len, bo->base.size));
 	}
 
@@ -1534,7 +1534,7 @@ static int example_gpu_map(struct example_gpu *gpu, u64 va,
 	if (!ret)
 		ret = drm_gem_bo_backing_map(backing, 0, size >> PAGE_SHIFT);
 	if (!ret)
-		ret = drm_gem_bo_dma_begin(&cur, backing, 0, size);
+		ret = dma_cursor_begin(&cur, backing->list, 0, size);
 	if (ret)
 		return ret;
 

@@ -160,7 +160,7 @@ static void test_create(struct kunit *test)
 
 	KUNIT_EXPECT_EQ(test, dma_obj->base.size, TEST_SIZE);
 	KUNIT_EXPECT_EQ(test, dma_obj->backing.runs.kind, DMA_RUNS_COHERENT);
-	KUNIT_EXPECT_EQ(test, drm_gem_bo_backing_contiguous_dma(&dma_obj->backing, &dma_addr),
+	KUNIT_EXPECT_EQ(test, dma_runs_contiguous(dma_obj->backing.list, 0, &dma_addr),
 			TEST_SIZE);
 	KUNIT_EXPECT_EQ(test, drm_gem_dma_addr(dma_obj), dma_addr);
 	KUNIT_EXPECT_NE(test, drm_gem_dma_addr(dma_obj), 0);
@@ -726,8 +726,8 @@ static void test_sync_coherent(struct kunit *test)
 {
 	struct drm_gem_dma_object *dma_obj = create(test, 16 * PAGE_SIZE);
 
-	KUNIT_EXPECT_EQ(test, drm_gem_bo_backing_sync_for_device(&dma_obj->backing, 0, 4096,
-								 DMA_TO_DEVICE), -EOPNOTSUPP);
+	KUNIT_EXPECT_EQ(test, drm_gem_bo_backing_sync(&dma_obj->backing, 0, 4096,
+						      DMA_TO_DEVICE, true), -EOPNOTSUPP);
 	expect_sync(test, show(test, dma_obj, DRM_FORMAT_XRGB8888, 16), 0);
 }
 

@@ -111,9 +111,9 @@ static void vkms_test_gem_native(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, drm_gem_bo_backing_resident_size(backing), 0);
 
 	KUNIT_ASSERT_EQ(test, 0, drm_gem_fb_vmap(&fb->base, fb->map, fb->data));
-	KUNIT_EXPECT_TRUE(test, drm_gem_bo_backing_is_populated(backing));
+	KUNIT_EXPECT_TRUE(test, dma_runs_is_populated(&backing->runs));
 	KUNIT_EXPECT_EQ(test, drm_gem_bo_backing_mapped_size(backing), 0);
-	KUNIT_ASSERT_EQ(test, 0, drm_gem_bo_page_begin(&cur, backing, 0, TEST_SIZE));
+	KUNIT_ASSERT_EQ(test, 0, dma_cursor_begin_phys(&cur, &backing->runs, 0, TEST_SIZE));
 	while (dma_cursor_next_phys(&cur))
 		size += cur.size;
 	KUNIT_EXPECT_EQ(test, size, TEST_SIZE);
@@ -147,7 +147,7 @@ static void vkms_test_gem_imported(struct kunit *test)
 
 	/* The attachment pins the exporter's pages; the importer has none to show. */
 	KUNIT_EXPECT_EQ(test, backing->runs.kind, DMA_RUNS_IMPORTED);
-	KUNIT_EXPECT_TRUE(test, drm_gem_bo_backing_is_populated(&shmem->backing));
+	KUNIT_EXPECT_TRUE(test, dma_runs_is_populated(&shmem->backing.runs));
 
 	vkms_test_check(test, fb, 0xa5);
 	KUNIT_EXPECT_EQ(test, drm_gem_bo_backing_resident_size(backing), 0);
