@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0
-# make check-all: what make check has no time for. Every patch compiles, for each architecture; and
-# so does everything in drivers/gpu/drm and drivers/accel that Kconfig grants, W=1 against the
+# make check-all: what make check has no time for. Every patch compiles, for each architecture; so does
+# what includes a header that the series changes; and so does everything in drivers/gpu/drm and drivers/accel that Kconfig grants, W=1 against the
 # unpatched tree. Hours; to be run before the series is sent, not part of make test. What compiled
 # is not compiled again: it can be interrupted.
 set -euo pipefail
@@ -12,6 +12,6 @@ set -euo pipefail
 BASE=1 "$TOP/scripts/source.sh"
 lane check-all
 failed=0
-EACH=all "$TOP/scripts/check.sh" bisect bisect_arm64 bisect_arm bisect_x86_64 || failed=1
+WHOLE=1 "$TOP/scripts/check.sh" compile bisect bisect_arm64 bisect_arm bisect_x86_64 || failed=1
 for arch in x86_64 arm64 arm; do "$TOP/scripts/compile-check.sh" "$arch" all || failed=1; done
 exit $failed

@@ -10,7 +10,9 @@ set -euo pipefail
 . "$(dirname "$0")/tree.sh"
 
 WORK=$BUILD/check
-CHECKS="shell spdx numbers bars gone example series roundtrip maintainers checkpatch kerneldoc compile sparse bisect bisect_arm64 bisect_arm bisect_x86_64"
+CHECKS="shell spdx numbers bars gone example series roundtrip maintainers checkpatch kerneldoc compile sparse bisect"
+# WHOLE=1, as make check-all has it: what compiles for hours.
+MORE_CHECKS="bisect_arm64 bisect_arm bisect_x86_64"
 
 g() { git -C "$LINUX" "$@"; }
 
@@ -261,9 +263,13 @@ users_of() {
 	grep '\.c$' "$WORK/own" || true
 }
 
-# scope: every .c file that the series touches or that includes a header that it changes, also by
-# another header.
+# scope: every .c file that the series touches. WHOLE: or that includes a header that it changes, also
+# by another header.
 scope() {
+	if [ -z "${WHOLE:-}" ]; then
+		touched AM '*.c' | grep -vE '^(tools|scripts|Documentation)/' || true
+		return
+	fi
 	{
 		touched AM '*.c'
 		touched AM 'include/*.h' | grep -vxF "${WIDE// /$'\n'}" | includers | sed -n 's|^include/||p' >"$WORK/headers"
@@ -276,7 +282,7 @@ scope() {
 }
 
 # Headers that half of the kernel includes: what the series adds there no other user sees, and what
-# it removes has no user, which check_bars looks at. make check-all compiles all of DRM, in an hour.
+# it removes has no user, which check_gone looks at. make check-all compiles all of DRM, in an hour.
 WIDE='include/drm/drm_gem.h include/linux/dma-buf.h include/linux/dma-mapping.h include/linux/dma-map-ops.h'
 
 wide() {
@@ -306,16 +312,18 @@ nowhere() {
 	done
 }
 
-# scope_of ARCH: what is compiled for it. Everything for the first; for the next the files that
-# the series touches, and what those before do not have.
+# scope_of ARCH: what is compiled for it. Everything for the first; for the next what those before do
+# not have. WHOLE: and the files that the series touches.
 scope_of() {
 	case $1 in
 	x86_64) scope ;;
-	arm64) { touched AM '*.c'; nowhere x86_64 <"$WORK/x86_64.scope"; } | sort -u ;;
-	arm) { touched AM '*.c'; nowhere x86_64 arm64 <"$WORK/x86_64.scope"; } | sort -u ;;
+	arm64) { again; nowhere x86_64 <"$WORK/x86_64.scope"; } | sort -u ;;
+	arm) { again; nowhere x86_64 arm64 <"$WORK/x86_64.scope"; } | sort -u ;;
 	um) touched AM '*.c' | nowhere x86_64 arm64 arm ;;
 	esac
 }
+
+again() { [ -z "${WHOLE:-}" ] || touched AM '*.c'; }
 
 compile_for() {
 	scope_of "$1" >"$WORK/$1.scope"
@@ -324,7 +332,11 @@ compile_for() {
 
 check_compile() {
 	local arch f h
-	for h in $(wide); do result SKIP "users-of-${h##*/}" "thousands; make check-all compiles those in DRM"; done
+	if [ -n "${WHOLE:-}" ]; then
+		for h in $(wide); do result SKIP "users-of-${h##*/}" "thousands; those in DRM are compiled"; done
+	else
+		result SKIP users-of-headers "make check-all compiles what includes a changed header"
+	fi
 	for arch in x86_64 arm64 arm; do compile_for "$arch"; done
 	empty compiled-somewhere && return
 	mkdir -p "$BUILD/um-check"
@@ -452,25 +464,23 @@ commits_for() {
 	g rev-list --reverse base..HEAD -- "${files[@]}"
 }
 
-# How many patches that have not compiled before are compiled now; EACH=all: every one. All of them
+# How many patches that have not compiled before are compiled now; WHOLE: every one. All of them
 # take an hour and more, which grows with the series: make check-all, before it is sent.
-EACH=${EACH-2}
+EACH=${EACH-1}
 
-# sample ARCH: of the commits that it reads those to compile now, in their order. The last one and
-# some others, which change with the series, so that all come up in time.
+# sample ARCH: of the commits that it reads those to compile now, in their order. They change with the
+# series, so that all come up in time. The last one is what the lanes boot.
 sample() {
 	local commits seed
 	mapfile -t commits
-	if [ "$EACH" = all ] || [ "${#commits[@]}" -le "$EACH" ]; then
+	if [ -n "${WHOLE:-}" ] || [ "${#commits[@]}" -le "$EACH" ]; then
 		printf '%s\n' "${commits[@]}"
 		return
 	fi
 	seed=$BUILD/bisect/$1/seed
 	yes "$(g rev-parse 'HEAD^{tree}')$1" 2>/dev/null | head -c 65536 >"$seed" || true
-	{
-		printf '%s\n' "${commits[@]}" | sed '$d' | shuf -n $((EACH - 1)) --random-source="$seed"
-		printf '%s\n' "${commits[-1]}"
-	} | grep -xF -f - <(printf '%s\n' "${commits[@]}")
+	printf '%s\n' "${commits[@]}" | sed '$d' | shuf -n "$EACH" --random-source="$seed" |
+		grep -xF -f - <(printf '%s\n' "${commits[@]}")
 }
 
 # mark_of TAG COMMIT: the file that says that its tree compiled.
@@ -524,15 +534,16 @@ check_bisect_x86_64() { each_patch_for x86_64 ''; }
 check_bisect_arm64() { each_patch_for arm64 aarch64-linux-gnu-; }
 check_bisect_arm() { each_patch_for arm arm-linux-gnueabihf-; }
 
+[ -z "${WHOLE:-}" ] || CHECKS+=" $MORE_CHECKS"
 if [ "${1:-}" = list ]; then
-	echo "$CHECKS"
+	echo "$CHECKS $MORE_CHECKS" | xargs -n1 | awk '!seen[$0]++' | xargs
 	exit 0
 fi
 [ $# -gt 0 ] || read -ra all <<<"$CHECKS"
 set -- "${@:-${all[@]}}"
-known() { [[ " $CHECKS " == *" $1 "* ]]; }
+known() { [[ " $CHECKS $MORE_CHECKS " == *" $1 "* ]]; }
 for check; do
-	known "$check" || [ "${before:-}" = checkpatch ] || die "there is no check $check, but: $CHECKS"
+	known "$check" || [ "${before:-}" = checkpatch ] || die "there is no check $check, but: $CHECKS $MORE_CHECKS"
 	before=$check
 done
 lane check

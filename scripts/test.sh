@@ -2,14 +2,14 @@
 # SPDX-License-Identifier: GPL-2.0
 # make test: every lane, then one table and one closing line. Each lane leaves its results in
 # out/results/LANE.tsv and its output in LANE.log; one that did not run counts as failed.
-# LANES="igt mesa" runs just these (and what they need). make test-all has those, too, that compile most:
-# Mesa, debug kernels and kernels for QEMU; not for CI, whose time is limited.
+# LANES="igt mesa" runs just these (and what they need). make test-all has those, too, that compile for
+# long: Mesa, debug kernels, kernels for QEMU; not for CI, whose time is limited.
 set -euo pipefail
 # shellcheck source=scripts/lib.sh
 . "$(dirname "$0")/lib.sh"
 
 DIR=$OUT/results
-LANES=${LANES:-"fuzz kunit guest igt prime mesa panfrost qemu-arm64 check"}
+LANES=${LANES:-"fuzz kunit guest igt prime mesa panfrost check"}
 [ "$LANES" != all ] ||
 	LANES="fuzz kunit kunit-debug guest igt prime mesa gl panfrost panfrost-debug qemu-arm64 qemu-arm qemu-x86_64 check"
 unset BASE CONFIG RESULTS
