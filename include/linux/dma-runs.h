@@ -432,7 +432,7 @@ static inline phys_addr_t dma_runs_phys(const struct dma_runs *runs, u32 index)
  * @size: length of the range, in bytes
  *
  * Nothing has to be undone if the walk is not finished. The list must not change
- * until then.
+ * until then. The cursor is all zero after an error.
  *
  * Return: 0, -EINVAL if the range is empty or not inside the buffer, -ENXIO if a
  * part of it is a hole or is not mapped.

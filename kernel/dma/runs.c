@@ -442,6 +442,7 @@ int __dma_cursor_begin(struct dma_cursor *cur, const struct dma_runs *runs,
 	u32 first = offset >> PAGE_SHIFT;
 	const struct dma_run *last;
 
+	*cur = (struct dma_cursor) { };
 	if (phys && (!PAGE_ALIGNED(offset) || !PAGE_ALIGNED(size)))
 		return -EINVAL;
 	if (phys && !dma_runs_has_pages(runs))
@@ -453,7 +454,6 @@ int __dma_cursor_begin(struct dma_cursor *cur, const struct dma_runs *runs,
 
 	cur->run = &runs->runs[offset ? dma_runs_find_nr(runs, first) : 0];
 	cur->offset = offset;
-	cur->size = 0;
 	cur->end = offset + size;
 
 	/* Up to there a run is in the range as a whole, if the range starts with one. */

@@ -108,7 +108,8 @@ static int backing_check_pages(const struct drm_gem_bo_backing *backing,
  * @kind: how the memory is going to be mapped
  *
  * Memory and addresses come later, and so do flags: what was set before is
- * lost. Pair with drm_gem_bo_backing_fini(), also if nothing else was called.
+ * lost. The mmap offset has to be there before the first user mapping, also by
+ * dma-buf. Pair with drm_gem_bo_backing_fini(), also if nothing else was called.
  *
  * Returns:
  * 0, -EINVAL if the size of the object is zero or not a multiple of the page
@@ -278,10 +279,12 @@ int drm_gem_bo_backing_populate(struct drm_gem_bo_backing *backing,
 	ret = backing_check_pages(backing, index, num_pages);
 	if (ret)
 		return ret;
-	if (backing->runs.kind != DMA_RUNS_STREAMING || !backing->obj->filp)
+	if (backing->runs.kind != DMA_RUNS_STREAMING)
 		return -EOPNOTSUPP;
 	if (dma_runs_is_populated(&backing->runs))
 		return 0;
+	if (!backing->obj->filp)
+		return -EOPNOTSUPP;
 
 	mapping = backing->obj->filp->f_mapping;
 	mapping_set_unevictable(mapping);

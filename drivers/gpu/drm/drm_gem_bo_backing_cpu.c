@@ -109,15 +109,6 @@ void drm_gem_bo_backing_vunmap(struct drm_gem_bo_backing *backing,
 }
 EXPORT_SYMBOL_GPL(drm_gem_bo_backing_vunmap);
 
-/* Shared and writable, whatever write notification made of vm_page_prot. */
-static pgprot_t backing_page_prot(const struct drm_gem_bo_backing *backing,
-				  const struct vm_area_struct *vma)
-{
-	pgprot_t prot = vma_get_page_prot(vma);
-
-	return backing->map_wc ? pgprot_writecombine(prot) : prot;
-}
-
 static int alloc_mmap_all(struct drm_gem_bo_backing *backing, struct vm_area_struct *vma)
 {
 	const struct dma_runs *runs = &backing->runs;
@@ -206,7 +197,9 @@ int drm_gem_bo_backing_mmap(struct drm_gem_object *obj, struct vm_area_struct *v
 		return -EINVAL;
 
 	vm_flags_set(vma, VM_PFNMAP | VM_DONTEXPAND | VM_DONTDUMP);
-	vma->vm_page_prot = backing_page_prot(backing, vma);
+	vma->vm_page_prot = vma_get_page_prot(vma);
+	if (backing->map_wc)
+		vma->vm_page_prot = pgprot_writecombine(vma->vm_page_prot);
 
 	return 0;
 }
@@ -287,11 +280,15 @@ static vm_fault_t backing_fault_pmd(const struct stretch *s, struct vm_fault *vm
 #endif
 }
 
-static vm_fault_t backing_insert(const struct drm_gem_bo_backing *backing, unsigned long pfn,
-				 struct vm_fault *vmf, unsigned long addr, bool write)
+static vm_fault_t backing_insert(unsigned long pfn, struct vm_fault *vmf, unsigned long addr,
+				 bool write)
 {
 	struct vm_area_struct *vma = vmf->vma;
-	pgprot_t prot = write ? backing_page_prot(backing, vma) : vma->vm_page_prot;
+	pgprot_t prot = vma->vm_page_prot;
+
+	/* What the driver made of it for the memory type stays. */
+	if (write)
+		prot = pgprot_modify(prot, vma_get_page_prot(vma));
 
 	return vmf_insert_pfn_prot(vma, addr, pfn, prot);
 }
@@ -301,8 +298,7 @@ static vm_fault_t backing_insert(const struct drm_gem_bo_backing *backing, unsig
  * in common. Only the folio that is written becomes writable, and with that
  * dirty: the rest has to tell of its first write by itself.
  */
-static vm_fault_t backing_fault_ptes(const struct drm_gem_bo_backing *backing,
-				     const struct stretch *s, struct vm_fault *vmf)
+static vm_fault_t backing_fault_ptes(const struct stretch *s, struct vm_fault *vmf)
 {
 	unsigned long low = max(vmf->vma->vm_start, vmf->address & PMD_MASK);
 	unsigned long high = min(vmf->vma->vm_end - 1, vmf->address | ~PMD_MASK);
@@ -317,13 +313,13 @@ static vm_fault_t backing_fault_ptes(const struct drm_gem_bo_backing *backing,
 	if (write)
 		pfns_mark_dirty(s->pfn, 1, vmf);
 
-	ret = backing_insert(backing, s->pfn, vmf, vmf->address, write);
+	ret = backing_insert(s->pfn, vmf, vmf->address, write);
 	for (pfn = s->pfn - before; ret == VM_FAULT_NOPAGE && pfn <= s->pfn + after; pfn++) {
 		bool same = page_folio(pfn_to_page(pfn)) == folio;
 
 		/* What fails here is not what was asked for. */
 		if (pfn != s->pfn &&
-		    backing_insert(backing, pfn, vmf, addr, write && same) != VM_FAULT_NOPAGE)
+		    backing_insert(pfn, vmf, addr, write && same) != VM_FAULT_NOPAGE)
 			break;
 		addr += PAGE_SIZE;
 	}
@@ -363,7 +359,7 @@ vm_fault_t drm_gem_bo_backing_fault(struct drm_gem_bo_backing *backing,
 	else if (order)
 		ret = VM_FAULT_FALLBACK;
 	else
-		ret = backing_fault_ptes(backing, &s, vmf);
+		ret = backing_fault_ptes(&s, vmf);
 	if (ret == VM_FAULT_NOPAGE)
 		folio_mark_accessed(page_folio(pfn_to_page(s.pfn)));
 

@@ -70,7 +70,8 @@ static struct drm_gem_object *next_object(struct drm_device *dev, u64 *start)
 	struct drm_mm_node *node;
 
 	drm_vma_offset_lock_lookup(mgr);
-	drm_mm_for_each_node_in_range(node, &mgr->vm_addr_space_mm, *start, U64_MAX) {
+	drm_mm_for_each_node_in_range(node, &mgr->vm_addr_space_mm, *start,
+				      DRM_FILE_PAGE_OFFSET_START + DRM_FILE_PAGE_OFFSET_SIZE) {
 		obj = container_of(node, struct drm_gem_object, vma_node.vm_node);
 		*start = node->start + node->size;
 		if (obj->backing && kref_get_unless_zero(&obj->refcount)) {
