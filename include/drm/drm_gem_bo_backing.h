@@ -215,12 +215,11 @@ drm_gem_bo_backing_mapped_size(const struct drm_gem_bo_backing *backing)
 static inline struct page *
 drm_gem_bo_backing_page(const struct drm_gem_bo_backing *backing, pgoff_t index)
 {
-	const struct dma_runs *runs = &backing->runs;
 	phys_addr_t phys;
 
-	if (index >= runs->num_pages || !dma_runs_has_pages(runs))
+	if (index >= backing->runs.num_pages)
 		return NULL;
-	phys = dma_runs_phys(runs, index);
+	phys = dma_runs_phys(&backing->runs, index);
 
 	return phys == DMA_RUN_NO_PHYS ? NULL : pfn_to_page(PHYS_PFN(phys));
 }
@@ -275,7 +274,7 @@ drm_gem_bo_backing_sync(struct drm_gem_bo_backing *backing, u64 offset, u64 size
 		return -EINVAL;
 	if (!valid_dma_direction(dir) || dir == DMA_NONE)
 		return -EINVAL;
-	if (!dma_runs_has_pages(&backing->runs))
+	if (!dma_runs_can(&backing->runs, DMA_RUNS_CAN_SYNC))
 		return -EOPNOTSUPP;
 
 	dma_runs_sync(&backing->runs, offset, size, dir, for_device);

@@ -258,11 +258,11 @@ static inline u64 dma_run_size(const struct dma_run *run)
 }
 
 /**
- * enum dma_runs_can - what may be done with a list
+ * enum dma_runs_ability - what may be done with a list
  *
  * dma_runs_can() is the one place that says which kind can do what.
  */
-enum dma_runs_can {
+enum dma_runs_ability {
 	/** @DMA_RUNS_CAN_MAP: its device reaches it by dma_runs_map(). */
 	DMA_RUNS_CAN_MAP	= 1 << 0,
 
@@ -285,7 +285,7 @@ enum dma_runs_can {
  *
  * Return: true if it may.
  */
-static inline bool dma_runs_can(const struct dma_runs *runs, enum dma_runs_can what)
+static inline bool dma_runs_can(const struct dma_runs *runs, enum dma_runs_ability what)
 {
 	static const u8 can[] = {
 		[DMA_RUNS_STREAMING] = DMA_RUNS_CAN_MAP | DMA_RUNS_CAN_SHARE |
@@ -412,13 +412,13 @@ static inline const struct dma_run *dma_runs_find(const struct dma_runs *runs, u
  * @index: which page of the buffer
  *
  * Return: the physical address, or DMA_RUN_NO_PHYS in a hole, behind the end, and
- * where the list does not know.
+ * if the list shows no pages.
  */
 static inline phys_addr_t dma_runs_phys(const struct dma_runs *runs, u32 index)
 {
 	const struct dma_run *run = dma_runs_find(runs, index);
 
-	if (!run || run->phys == DMA_RUN_NO_PHYS)
+	if (!run || !dma_runs_has_pages(runs))
 		return DMA_RUN_NO_PHYS;
 
 	return run->phys + ((u64)(index - run->index) << PAGE_SHIFT);

@@ -355,7 +355,7 @@ int dma_runs_map(struct dma_runs *runs, u32 index, u32 num_pages)
 		return -EOPNOTSUPP;
 	if (!dma_runs_covers(runs, index, num_pages, false))
 		return -ENXIO;
-	if (!runs->dev->dma_mask)
+	if (!runs->dev || !runs->dev->dma_mask)
 		return -ENODEV;
 
 	first = dma_runs_find(runs, index) - runs->runs;

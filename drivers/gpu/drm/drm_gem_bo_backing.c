@@ -113,7 +113,7 @@ static int backing_check_pages(const struct drm_gem_bo_backing *backing,
  *
  * Returns:
  * 0, -EINVAL if the size of the object is zero or not a multiple of the page
- * size, -E2BIG if it is beyond DMA_RUNS_MAX_PAGES.
+ * size, -E2BIG if it is beyond DMA_RUNS_MAX_PAGES, -EOPNOTSUPP for a resource.
  */
 int drm_gem_bo_backing_init(struct drm_gem_bo_backing *backing,
 			    struct drm_gem_object *obj,
@@ -123,6 +123,9 @@ int drm_gem_bo_backing_init(struct drm_gem_bo_backing *backing,
 		return -EINVAL;
 	if ((u64)obj->size >> PAGE_SHIFT > DMA_RUNS_MAX_PAGES)
 		return -E2BIG;
+	/* Nothing here maps ranges without pages for the CPU. */
+	if (kind == DMA_RUNS_RESOURCE)
+		return -EOPNOTSUPP;
 
 	*backing = (struct drm_gem_bo_backing) {
 		.obj = obj,
