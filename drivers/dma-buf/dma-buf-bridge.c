@@ -25,25 +25,21 @@ struct runs_of_table {
 	struct sg_table *sgt;
 };
 
-static u64 table_max_size(struct device *dev)
-{
-	unsigned int max = dev->dma_parms ? dma_get_max_seg_size(dev) : UINT_MAX;
-
-	return max(ALIGN_DOWN(max, PAGE_SIZE), PAGE_SIZE);
-}
+/* The length of an entry has 32 bits. */
+#define TABLE_MAX_SIZE	((u64)ALIGN_DOWN(UINT_MAX, PAGE_SIZE))
 
 /* Calls for each piece that one entry can hold, if there are entries. */
-static unsigned int table_add(struct scatterlist **sg, const struct dma_run *run, u64 max,
+static unsigned int table_add(struct scatterlist **sg, const struct dma_run *run,
 			      void (*set)(struct scatterlist *sg, const struct dma_run *run,
 					  u64 offset, unsigned int len))
 {
 	u64 offset, size = dma_run_size(run);
 	unsigned int n = 0;
 
-	for (offset = 0; offset < size; offset += max, n++) {
+	for (offset = 0; offset < size; offset += TABLE_MAX_SIZE, n++) {
 		if (!sg)
 			continue;
-		set(*sg, run, offset, min(size - offset, max));
+		set(*sg, run, offset, min(size - offset, TABLE_MAX_SIZE));
 		*sg = sg_next(*sg);
 	}
 
@@ -66,28 +62,32 @@ static void set_dma(struct scatterlist *sg, const struct dma_run *run, u64 offse
 /*
  * Importers must not look for pages. Some do, for an IOMMU or another machine that
  * the DMA API does not know of, and find nothing to map without. Memory without
- * pages has none to be found: 0 entries.
+ * pages has none to be found, nor has a BAR that happens to have some: 0 entries.
  */
-static unsigned int table_set_pages(const struct dma_runs *runs, struct scatterlist *sg,
-				    u64 max)
+static unsigned int table_set_pages(const struct dma_runs *runs, struct scatterlist *sg)
 {
 	unsigned int n = 0;
 	u32 i;
+
+	if (runs->kind == DMA_RUNS_RESOURCE || runs->attrs & DMA_ATTR_MMIO)
+		return 0;
 
 	for (i = 0; i < runs->num_runs; i++) {
 		const struct dma_run *run = &runs->runs[i];
 
 		if (run->phys == DMA_RUN_NO_PHYS || !pfn_valid(PHYS_PFN(run->phys)))
 			return 0;
-		n += table_add(sg ? &sg : NULL, run, max, set_page);
+		n += table_add(sg ? &sg : NULL, run, set_page);
 	}
 
 	return n;
 }
 
 /*
- * What is linked is one range, however many runs it has. Without an IOMMU the
- * entries have to match the pages': dma_sync_sgtable_for_cpu() goes by them.
+ * What is linked is one range, however many runs it has, up to @max. A run by
+ * itself is never cut at what its device likes, some importers take one entry only.
+ * Without an IOMMU the entries have to match the pages': dma_sync_sgtable_for_cpu()
+ * goes by them.
  */
 static unsigned int table_set_dma(const struct dma_runs *runs, struct scatterlist *sg, u64 max)
 {
@@ -99,16 +99,17 @@ static unsigned int table_set_dma(const struct dma_runs *runs, struct scatterlis
 		const struct dma_run *run = &runs->runs[i];
 
 		if (range.num_pages && run->linked &&
-		    run->dma_addr == range.dma_addr + dma_run_size(&range)) {
+		    run->dma_addr == range.dma_addr + dma_run_size(&range) &&
+		    dma_run_size(&range) + dma_run_size(run) <= max) {
 			range.num_pages += run->num_pages;
 			continue;
 		}
 		if (range.num_pages)
-			n += table_add(sg ? &sg : NULL, &range, max, set_dma);
+			n += table_add(sg ? &sg : NULL, &range, set_dma);
 		range = *run;
 	}
 
-	return n + table_add(sg ? &sg : NULL, &range, max, set_dma);
+	return n + table_add(sg ? &sg : NULL, &range, set_dma);
 }
 
 /**
@@ -120,14 +121,13 @@ static unsigned int table_set_dma(const struct dma_runs *runs, struct scatterlis
  */
 struct sg_table *dma_buf_table_of_runs(struct dma_runs *runs, struct device *dev)
 {
-	u64 max = table_max_size(dev);
+	u64 max = dev->dma_parms ? dma_get_max_seg_size(dev) : TABLE_MAX_SIZE;
 	unsigned int nents = table_set_dma(runs, NULL, max);
-	unsigned int orig_nents = table_set_pages(runs, NULL, max);
+	unsigned int orig_nents = table_set_pages(runs, NULL);
 	struct table_of_runs *table;
 
 	/* Where entries have one length for both sides no run may be merged. */
-	if (!IS_ENABLED(CONFIG_NEED_SG_DMA_LENGTH) &&
-	    table_set_dma(runs, NULL, U64_MAX) != runs->num_runs)
+	if (!IS_ENABLED(CONFIG_NEED_SG_DMA_LENGTH) && nents != table_set_dma(runs, NULL, 0))
 		orig_nents = 0;
 
 	table = kzalloc_obj(*table);
@@ -141,7 +141,7 @@ struct sg_table *dma_buf_table_of_runs(struct dma_runs *runs, struct device *dev
 		return ERR_PTR(-ENOMEM);
 	}
 	if (orig_nents)
-		table_set_pages(runs, table->sgt.sgl, max);
+		table_set_pages(runs, table->sgt.sgl);
 	table_set_dma(runs, table->sgt.sgl, max);
 	table->sgt.nents = nents;
 	/* Without a page side there is nothing to be walked, mapped or synced by. */

@@ -5,6 +5,7 @@
 #include <linux/dma-map-ops.h>
 #include <linux/dma-runs.h>
 #include <linux/export.h>
+#include <linux/iommu-dma.h>
 #include <linux/mm.h>
 #include <linux/pci.h>
 #include <linux/pci-p2pdma.h>
@@ -131,6 +132,9 @@ static int range_map(const struct dma_runs *runs, struct dma_range *range,
 		return -EOPNOTSUPP;
 	if (dma_iova_try_alloc(runs->dev, &range->state, 0, size))
 		return range_link(runs, range, run, num);
+	/* Importers that know only the first address rely on one range. */
+	if (use_dma_iommu(runs->dev))
+		return -ENOMEM;
 	if (!get_dma_ops(runs->dev) || runs->attrs & DMA_ATTR_MMIO)
 		return -EOPNOTSUPP;
 
@@ -270,7 +274,7 @@ static void runs_set_bus(struct dma_runs *runs, u32 first, u32 num)
 
 static enum pci_p2pdma_map_type runs_route(const struct dma_runs *runs)
 {
-	if (!runs->provider || runs->provider->owner == runs->dev)
+	if (!runs->provider || (!runs->foreign && runs->provider->owner == runs->dev))
 		return PCI_P2PDMA_MAP_THRU_HOST_BRIDGE;
 
 	return pci_p2pdma_map_type(runs->provider, runs->dev);
@@ -475,7 +479,7 @@ EXPORT_SYMBOL_GPL(dma_runs_map_ranges);
 
 /**
  * dma_runs_free - unmap and free a list
- * @runs: from dma_runs_map_for() or dma_alloc_remap()
+ * @runs: from dma_runs_map_for(), dma_runs_map_ranges() or dma_alloc_remap()
  *
  * Has to come before the memory is given back. The device must not use the
  * addresses any more. May sleep.
@@ -509,8 +513,7 @@ static bool runs_need_sync(const struct dma_runs *runs)
  * @for_device: whom to hand it to
  *
  * Nothing happens where it is not mapped or needs no maintenance. A mapping of one
- * direction is synced for no other: the DMA API allows only that, and the device
- * does nothing else.
+ * direction is synced for that alone, but what the CPU wrote is never dropped.
  */
 void dma_runs_sync(const struct dma_runs *runs, u64 offset, u64 size,
 		   enum dma_data_direction dir, bool for_device)
@@ -520,7 +523,9 @@ void dma_runs_sync(const struct dma_runs *runs, u64 offset, u64 size,
 
 	if (!runs_need_sync(runs))
 		return;
-	if (runs->dir != DMA_BIDIRECTIONAL)
+	/* What the CPU wrote has to leave its cache before that is invalidated. */
+	if (runs->dir != DMA_BIDIRECTIONAL &&
+	    !(for_device && runs->dir == DMA_FROM_DEVICE && dir != DMA_FROM_DEVICE))
 		dir = runs->dir;
 
 	for (nr = dma_runs_find_nr(runs, offset >> PAGE_SHIFT); nr < runs->num_runs; nr++) {

@@ -134,6 +134,8 @@ int drm_gem_bo_backing_init(struct drm_gem_bo_backing *backing,
 	dma_runs_init(&backing->runs, drm_dev_dma_dev(obj->dev), kind,
 		      obj->size >> PAGE_SHIFT);
 	obj->backing = backing;
+	/* By that debugfs finds it. */
+	obj->vma_node.driver_private = backing;
 
 	return 0;
 }
@@ -567,6 +569,7 @@ void drm_gem_bo_backing_fini(struct drm_gem_bo_backing *backing)
 	/* Better a leak than lists that are linked into what is freed. */
 	dma_runs_clear(&backing->runs);
 
+	obj->vma_node.driver_private = NULL;
 	obj->backing = NULL;
 	backing->obj = NULL;
 }

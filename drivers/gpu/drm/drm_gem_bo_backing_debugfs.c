@@ -7,6 +7,7 @@
 #include <linux/seq_file.h>
 
 #include <drm/drm_debugfs.h>
+#include <drm/drm_drv.h>
 #include <drm/drm_device.h>
 #include <drm/drm_gem.h>
 #include <drm/drm_gem_bo_backing.h>
@@ -72,8 +73,14 @@ static struct drm_gem_object *next_object(struct drm_device *dev, u64 *start)
 	drm_vma_offset_lock_lookup(mgr);
 	drm_mm_for_each_node_in_range(node, &mgr->vm_addr_space_mm, *start,
 				      DRM_FILE_PAGE_OFFSET_START + DRM_FILE_PAGE_OFFSET_SIZE) {
-		obj = container_of(node, struct drm_gem_object, vma_node.vm_node);
 		*start = node->start + node->size;
+		/* Some drivers have nodes that are not those of an object. */
+		if (!container_of(node, struct drm_vma_offset_node, vm_node)->driver_private)
+			continue;
+		obj = container_of(node, struct drm_gem_object, vma_node.vm_node);
+		/* Without either its creation may fail yet, which frees it at once. */
+		if (!READ_ONCE(obj->handle_count) && !READ_ONCE(obj->dma_buf))
+			continue;
 		if (obj->backing && kref_get_unless_zero(&obj->refcount)) {
 			found = obj;
 			break;
@@ -103,6 +110,9 @@ int drm_gem_bo_backing_show(struct seq_file *m, void *data)
 	struct drm_debugfs_entry *entry = m->private;
 	struct drm_gem_object *obj;
 	u64 start = 0;
+
+	if (!drm_core_check_feature(entry->dev, DRIVER_GEM))
+		return 0;
 
 	seq_printf(m, "%-8s %-9s %10s %10s %6s %10s %9s %7s\n", "start", "kind",
 		   "size", "resident", "runs", "largest", "metadata", "devices");
