@@ -271,7 +271,6 @@ static void flat_check(struct kunit *test, const struct flat *flat,
 	KUNIT_ASSERT_EQ(test, dma_runs_is_populated(&b->runs), present == TEST_PAGES);
 	KUNIT_ASSERT_EQ(test, dma_runs_is_mapped(b->list), mapped == TEST_PAGES);
 
-
 	flat_check_lookup(test, flat, b, rnd);
 	for (i = 0; i < 4; i++) {
 		unsigned long offset = prandom_u32_state(rnd) % TEST_SIZE;
