@@ -29,6 +29,9 @@ touched() {
 	g diff --name-only --no-renames --diff-filter="$filter" base HEAD -- "$@"
 }
 
+# touched_code: what an architecture's kernel can be made of.
+touched_code() { touched AM '*.c' ':!tools' ':!scripts' ':!Documentation'; }
+
 # verdict NAME FILE: FAIL with the file's first line if there is one.
 verdict() {
 	if [ -s "$2" ]; then
@@ -267,7 +270,7 @@ users_of() {
 # by another header.
 scope() {
 	if [ -z "${WHOLE:-}" ]; then
-		touched AM '*.c' | grep -vE '^(tools|scripts|Documentation)/' || true
+		touched_code
 		return
 	fi
 	{
@@ -319,11 +322,11 @@ scope_of() {
 	x86_64) scope ;;
 	arm64) { again; nowhere x86_64 <"$WORK/x86_64.scope"; } | sort -u ;;
 	arm) { again; nowhere x86_64 arm64 <"$WORK/x86_64.scope"; } | sort -u ;;
-	um) touched AM '*.c' ':!tools' | nowhere x86_64 arm64 arm ;;
+	um) touched_code | nowhere x86_64 arm64 arm ;;
 	esac
 }
 
-again() { [ -z "${WHOLE:-}" ] || touched AM '*.c'; }
+again() { [ -z "${WHOLE:-}" ] || touched_code; }
 
 compile_for() {
 	scope_of "$1" >"$WORK/$1.scope"
@@ -343,7 +346,7 @@ check_compile() {
 	: >"$BUILD/um-check/compiled"
 	[ -z "$(scope_of um)" ] || compile_for um
 	# What is expected not to be compiled is named, each file with its reason, and no other.
-	touched AM '*.c' ':!tools' | nowhere x86_64 arm64 arm um-check | sort >"$WORK/nowhere.now"
+	touched_code | nowhere x86_64 arm64 arm um-check | sort >"$WORK/nowhere.now"
 	grep -v '^#' "$TOP/expect/not-compiled.txt" | cut -f1 | sort >"$WORK/nowhere.expected"
 	{
 		comm -23 "$WORK/nowhere.now" "$WORK/nowhere.expected" | sed 's/$/: compiled for no architecture/'
