@@ -281,7 +281,8 @@ enum dma_runs_ability {
  * @runs: the list
  * @what: one of them
  *
- * The list of another device has addresses and nothing else.
+ * The list of another device has addresses and nothing else, and was made to be
+ * mapped, whatever its kind.
  *
  * Return: true if it may.
  */
@@ -296,9 +297,11 @@ static inline bool dma_runs_can(const struct dma_runs *runs, enum dma_runs_abili
 		[DMA_RUNS_RESOURCE] = DMA_RUNS_CAN_MAP | DMA_RUNS_CAN_SHARE,
 		[DMA_RUNS_IMPORTED] = 0,
 	};
-	u8 own = DMA_RUNS_CAN_SHARE | DMA_RUNS_CAN_SHOW_PAGES;
 
-	return can[runs->kind] & what & ~(runs->foreign ? own : 0);
+	if (runs->foreign)
+		return ((can[runs->kind] & DMA_RUNS_CAN_SYNC) | DMA_RUNS_CAN_MAP) & what;
+
+	return can[runs->kind] & what;
 }
 
 static inline bool dma_runs_has_pages(const struct dma_runs *runs)

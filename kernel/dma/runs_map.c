@@ -355,7 +355,7 @@ int dma_runs_map(struct dma_runs *runs, u32 index, u32 num_pages)
 
 	if (!num_pages)
 		return -EINVAL;
-	if (!runs->foreign && !dma_runs_can(runs, DMA_RUNS_CAN_MAP))
+	if (!dma_runs_can(runs, DMA_RUNS_CAN_MAP))
 		return -EOPNOTSUPP;
 	if (!dma_runs_covers(runs, index, num_pages, false))
 		return -ENXIO;
@@ -390,7 +390,7 @@ EXPORT_SYMBOL_GPL(dma_runs_map);
  */
 void dma_runs_unmap(struct dma_runs *runs)
 {
-	if (!runs->num_mapped || !(runs->foreign || dma_runs_can(runs, DMA_RUNS_CAN_MAP)))
+	if (!runs->num_mapped || !dma_runs_can(runs, DMA_RUNS_CAN_MAP))
 		return;
 
 	runs_unmap(runs, runs->runs, runs->num_runs);

@@ -136,16 +136,6 @@ static vm_fault_t kind_bo_mkwrite(struct vm_fault *vmf)
 	return ret;
 }
 
-static int kind_bo_vmap(struct drm_gem_object *obj, struct iosys_map *map)
-{
-	return drm_gem_bo_backing_vmap(obj->backing, 0, obj->size, map);
-}
-
-static void kind_bo_vunmap(struct drm_gem_object *obj, struct iosys_map *map)
-{
-	drm_gem_bo_backing_vunmap(obj->backing, map);
-}
-
 static const struct vm_operations_struct kind_vm_ops = {
 	.open = drm_gem_vm_open,
 	.close = drm_gem_vm_close,
@@ -157,8 +147,8 @@ static const struct vm_operations_struct kind_vm_ops = {
 static const struct drm_gem_object_funcs kind_bo_funcs = {
 	.free = kind_bo_free,
 	.mmap = drm_gem_bo_backing_mmap,
-	.vmap = kind_bo_vmap,
-	.vunmap = kind_bo_vunmap,
+	.vmap = drm_gem_bo_backing_object_vmap,
+	.vunmap = drm_gem_bo_backing_object_vunmap,
 	.vm_ops = &kind_vm_ops,
 };
 
