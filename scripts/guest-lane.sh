@@ -88,11 +88,7 @@ igt_lane() {
 	repeat "$base" "$converted" "$expect"
 	judge_reports unpatched "$base"
 	judge_reports converted "$converted"
-	if [ ${#SECOND[@]} -gt 0 ]; then
-		judge_reports unpatched-again "${SECOND[0]}"
-		judge_reports converted-again "${SECOND[1]}"
-	fi
-	"$COMPARE" compare "$lane" "$base" "$converted" "$expect" "$RESULTS" "${SECOND[@]}" || differs=1
+	"$COMPARE" compare "$lane" "$base" "$converted" "$expect" "$RESULTS" "${AGAIN[@]}" || differs=1
 	[ -n "$PART" ] || lane_summary
 	[ $differs = 0 ] && lane_end
 }
@@ -141,22 +137,32 @@ unpatched() {
 		xargs -r rm -rf
 }
 
-# repeat BASE CONVERTED EXPECT: what was not as it should be, once more and alone, on both
-# kernels: UML's clock runs as the host lets it. A difference that stays is a difference.
+# repeat BASE CONVERTED EXPECT: what was not as it should be, once or twice more and alone, on one
+# kernel after the other: UML's clock runs as the host lets it. A difference that stays is a difference.
 repeat() {
-	local names=()
-	SECOND=()
-	mapfile -t names < <("$COMPARE" again "$@" | grep .)
-	if [ ${#names[@]} = 0 ] || [ ${#names[@]} -gt 20 ]; then return; fi
-	stage "${LANE_OUT#"$OUT"/}: ${#names[@]} not as expected, once more: ${names[*]#igt@}"
-	SECOND=("$LANE_OUT/base-again" "$LANE_OUT/converted-again")
-	rm -rf "${SECOND[@]}"
-	"$COMPARE" only "${SECOND[0]}" "$LIST" "${names[@]}"
-	"$COMPARE" only "${SECOND[1]}" "$LIST" "${names[@]}"
-	run_igt unpatched "$UNPATCHED" "${SECOND[0]}" &
-	run_igt converted "$CONVERTED" "${SECOND[1]}"
-	wait
+	local base=$1 converted=$2 names=() try
+	AGAIN=()
+	for try in 1 2; do
+		mapfile -t names < <("$COMPARE" again "$base" "$converted" "$3" | grep .)
+		if [ ${#names[@]} = 0 ] || [ ${#names[@]} -gt 20 ]; then return; fi
+		stage "${LANE_OUT#"$OUT"/}: ${#names[@]} not as expected, once more: ${names[*]#igt@}"
+		base=$LANE_OUT/base-again-$try
+		converted=$LANE_OUT/converted-again-$try
+		rm -rf "$base" "$converted"
+		"$COMPARE" only "$base" "$LIST" "${names[@]}"
+		"$COMPARE" only "$converted" "$LIST" "${names[@]}"
+		beside STOP
+		run_igt unpatched "$UNPATCHED" "$base"
+		run_igt converted "$CONVERTED" "$converted"
+		beside CONT
+		judge_reports "unpatched-again-$try" "$base"
+		judge_reports "converted-again-$try" "$converted"
+		AGAIN+=("$base" "$converted")
+	done
 }
+
+# beside SIGNAL: for what scripts/test.sh has the compilers do beside the lanes.
+beside() { [ -z "${BESIDE:-}" ] || kill "-$1" -- "-$BESIDE" 2>/dev/null || true; }
 
 judge_reports() {
 	local log=$2/console.log

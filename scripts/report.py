@@ -24,6 +24,8 @@ REPORT = re.compile(
     # IOMMUs, and devices that could not read what they were told to.
     r"|\bF_(TRANSLATION|ADDR_SIZE|ACCESS|PERMISSION)\b|event 0x\w+ received|\[DMA (Read|Write)|IO_PAGE_FAULT"
     r"|fault from EP|FAULT occurred|\*ERROR\* response 0x")
+# What scripts/igt_results.py says of a test that was as it should be only without load.
+ALONE = "only when run again, alone"
 NOISE = re.compile(r"^(\[[\s.\d]+\]\s*|<\d>\s*)+")
 
 
@@ -98,7 +100,7 @@ def lane_end(directory, lane):
 
 def table(directory, lanes):
     total = {"PASS": 0, "FAIL": 0, "SKIP": 0}
-    failures = []
+    failures, flakes = [], []
     print(f"\n{'lane':<12}{'passed':>8}{'failed':>8}{'skipped':>9}{'seconds':>9}")
     for lane in lanes:
         rows = read_lane(directory, lane)
@@ -111,7 +113,10 @@ def table(directory, lanes):
         for key in total:
             total[key] += counts[key]
         failures += [(lane, name, reason) for result, name, reason in rows if result == "FAIL"]
+        flakes += [(lane, name, reason) for result, name, reason in rows if result != "FAIL" and ALONE in reason]
     print()
+    for lane, name, reason in flakes:
+        print(f"FLAKE {lane}: {name}: {reason}")
     for lane, name, reason in failures:
         log = "" if "log: " in reason else f"; log: {os.path.join(directory, lane + '.log')}"
         print(f"FAIL {lane}: {name}: {reason}{log}")

@@ -114,7 +114,8 @@ build() {
 }
 
 # start_check: in a process group of its own. What boots goes first, the compilers get what is left
-# of the machine, and nothing while kernels run that are slow enough for a GPU's jobs to time out.
+# of the machine, and nothing while kernels run that are slow enough for a GPU's jobs to time out,
+# or while a lane runs again what failed.
 start_check() {
 	set -m
 	(renice -n 10 "$BASHPID" >/dev/null && run_lane check) &
@@ -136,7 +137,7 @@ lanes() {
 			run_lane "$lane" || true
 			signal_check CONT
 			;;
-		*) run_lane "$lane" || true ;;
+		*) BESIDE=$CHECK run_lane "$lane" || true ;;
 		esac
 	done
 	[ -z "$CHECK" ] || wait "$CHECK" || true
