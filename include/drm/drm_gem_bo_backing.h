@@ -11,11 +11,7 @@
 #include <drm/drm_gem.h>
 #include <drm/drm_prime.h>
 
-struct iommu_domain;
-struct iosys_map;
 struct seq_file;
-struct vm_area_struct;
-struct vm_fault;
 
 /**
  * struct drm_gem_bo_backing - the memory of one GEM buffer object
@@ -50,17 +46,6 @@ struct drm_gem_bo_backing {
 
 	/** @accessed: mark the pages accessed when they are put. */
 	bool accessed : 1;
-};
-
-/**
- * struct drm_gem_bo_peer - an object that is mapped for another device
- */
-struct drm_gem_bo_peer {
-	/** @list: the addresses for that device. */
-	struct dma_runs *list;
-
-	/** @attach: private, of an object that is imported. */
-	struct dma_buf_attachment *attach;
 };
 
 int drm_gem_bo_backing_init(struct drm_gem_bo_backing *backing,
@@ -168,12 +153,6 @@ drm_gem_bo_backing_unmap_runs(struct dma_buf_attachment *attach, struct dma_runs
 {
 	dma_runs_free(list);
 }
-
-struct drm_gem_bo_peer *
-drm_gem_bo_backing_map_peer(struct drm_gem_bo_backing *backing, struct device *dev,
-			    enum dma_data_direction dir);
-void drm_gem_bo_backing_unmap_peer(struct drm_gem_bo_backing *backing,
-				   struct drm_gem_bo_peer *peer);
 
 /**
  * drm_gem_bo_backing_resident_size - how much memory the object keeps resident
@@ -328,10 +307,6 @@ vm_fault_t drm_gem_bo_backing_fault(struct drm_gem_bo_backing *backing,
 				    struct vm_fault *vmf, unsigned int order);
 vm_fault_t drm_gem_bo_backing_pfn_mkwrite(struct drm_gem_bo_backing *backing,
 					  struct vm_fault *vmf);
-
-ssize_t drm_gem_bo_backing_iommu_map(struct drm_gem_bo_backing *backing,
-				     struct iommu_domain *domain,
-				     unsigned long iova, int prot);
 
 int drm_gem_bo_backing_show(struct seq_file *m, void *data);
 

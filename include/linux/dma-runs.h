@@ -13,8 +13,8 @@
 #include <asm/page.h>
 
 struct device;
+struct iommu_domain;
 struct p2pdma_provider;
-struct page;
 struct phys_vec;
 
 /**
@@ -143,9 +143,6 @@ struct dma_runs {
 	/** @dir: direction of the mapping. */
 	enum dma_data_direction dir;
 
-	/** @unsorted: private, runs were added out of order. */
-	bool unsorted : 1;
-
 	/** @foreign: private, mapped for another device, shows no pages. */
 	bool foreign : 1;
 
@@ -154,6 +151,9 @@ struct dma_runs {
 	 * bounce buffer is to be synced.
 	 */
 	bool uncached : 1;
+
+	/** @bounced: private, the device has a copy, by bounce buffers. */
+	bool bounced : 1;
 
 	/** @dev: device that the list is mapped for. */
 	struct device *dev;
@@ -217,6 +217,7 @@ int __dma_cursor_begin(struct dma_cursor *cur, const struct dma_runs *runs,
 bool __dma_cursor_next(struct dma_cursor *cur, u64 max, bool phys);
 
 /* For a device; kernel/dma/runs_map.c. */
+int dma_run_map(const struct dma_runs *runs, struct dma_run *run);
 int dma_runs_map(struct dma_runs *runs, u32 index, u32 num_pages);
 void dma_runs_unmap(struct dma_runs *runs);
 struct dma_runs *dma_runs_map_ranges(struct device *dev, enum dma_data_direction dir,
@@ -227,6 +228,12 @@ struct dma_runs *dma_runs_new(struct device *dev, enum dma_runs_kind kind,
 void dma_runs_free(struct dma_runs *runs);
 void dma_runs_sync(const struct dma_runs *runs, u64 offset, u64 size,
 		   enum dma_data_direction dir, bool for_device);
+bool dma_runs_bounces(const struct dma_runs *runs);
+int dma_runs_iommu_map(const struct dma_runs *runs, struct iommu_domain *domain,
+		       unsigned long iova, int prot);
+int dma_runs_pin_user(struct dma_runs *runs, u32 index, unsigned long addr, u32 num_pages,
+		      unsigned int gup_flags);
+void dma_runs_unpin_user(struct dma_runs *runs, bool dirty);
 void *dma_runs_vmap(const struct dma_runs *runs, u64 offset, u64 size, pgprot_t prot);
 
 /* For another device than its own; kernel/dma/alloc_remap.c. */
@@ -304,11 +311,6 @@ static inline bool dma_runs_can(const struct dma_runs *runs, enum dma_runs_abili
 	return can[runs->kind] & what;
 }
 
-static inline bool dma_runs_has_pages(const struct dma_runs *runs)
-{
-	return dma_runs_can(runs, DMA_RUNS_CAN_SHOW_PAGES);
-}
-
 static inline bool dma_runs_is_populated(const struct dma_runs *runs)
 {
 	return runs->num_populated == runs->num_pages;
@@ -349,11 +351,11 @@ static inline void dma_runs_init(struct dma_runs *runs, struct device *dev,
  * @phys: its physical address, page aligned
  * @num_pages: its length
  *
- * In any order; what goes on where the last call ended becomes one run. If it is
- * not in order the list is of no use but for dma_runs_splice().
+ * In the order of the buffer; what goes on where the last call ended becomes one
+ * run. See dma_runs_splice() for what comes later.
  *
- * Return: 0, -EINVAL if the range is empty, not inside the buffer or not aligned,
- * or -ENOMEM.
+ * Return: 0, -EINVAL if the range is empty, not inside the buffer, not behind what
+ * is there or not aligned, or -ENOMEM.
  */
 static inline int dma_runs_add(struct dma_runs *runs, u32 index, phys_addr_t phys,
 			       u32 num_pages)
@@ -421,7 +423,7 @@ static inline phys_addr_t dma_runs_phys(const struct dma_runs *runs, u32 index)
 {
 	const struct dma_run *run = dma_runs_find(runs, index);
 
-	if (!run || !dma_runs_has_pages(runs))
+	if (!run || !dma_runs_can(runs, DMA_RUNS_CAN_SHOW_PAGES))
 		return DMA_RUN_NO_PHYS;
 
 	return run->phys + ((u64)(index - run->index) << PAGE_SHIFT);

@@ -158,18 +158,21 @@ ssize_t dma_alloc_phys(struct device *dev, void *cpu_addr, dma_addr_t dma_addr,
 }
 EXPORT_SYMBOL_GPL(dma_alloc_phys);
 
-static int remap_fill(struct dma_runs *runs, const struct dma_allocation *alloc)
+static int remap_fill(struct dma_runs *runs, const struct dma_allocation *alloc, bool owner)
 {
+	struct dma_run run = { .mapped = owner, .linked = owner };
 	size_t offset = 0;
-	phys_addr_t phys;
 	int ret = 0;
 
 	while (!ret && offset < alloc->size) {
-		ssize_t size = dma_alloc_to_phys(alloc, offset, &phys);
+		ssize_t size = dma_alloc_to_phys(alloc, offset, &run.phys);
 
 		if (size < 0)
 			return size;
-		ret = dma_runs_add(runs, offset >> PAGE_SHIFT, phys, size >> PAGE_SHIFT);
+		run.index = offset >> PAGE_SHIFT;
+		run.num_pages = size >> PAGE_SHIFT;
+		run.dma_addr = alloc->dma_addr + offset;
+		ret = __dma_runs_add(runs, &run);
 		offset += size;
 	}
 	return ret;
@@ -178,21 +181,11 @@ static int remap_fill(struct dma_runs *runs, const struct dma_allocation *alloc)
 /* What the allocating device has is an address that nobody needs to make. */
 static int remap_owner(struct dma_runs *runs, const struct dma_allocation *alloc)
 {
-	u32 i;
-
 	runs->kind = DMA_RUNS_COHERENT;
-	if (alloc->from_pool || remap_fill(runs, alloc)) {
-		dma_runs_clear(runs);
-		return dma_runs_add_mapped(runs, 0, DMA_RUN_NO_PHYS, alloc->dma_addr,
-					   runs->num_pages);
-	}
-	for (i = 0; i < runs->num_runs; i++) {
-		runs->runs[i].dma_addr = alloc->dma_addr + dma_run_offset(&runs->runs[i]);
-		runs->runs[i].mapped = 1;
-		runs->runs[i].linked = 1;
-	}
-	runs->num_mapped = runs->num_pages;
-	return 0;
+	if (!alloc->from_pool && !remap_fill(runs, alloc, true))
+		return 0;
+	dma_runs_clear(runs);
+	return dma_runs_add_mapped(runs, 0, DMA_RUN_NO_PHYS, alloc->dma_addr, runs->num_pages);
 }
 
 /*
@@ -229,7 +222,7 @@ static int remap_other(struct dma_runs *runs, const struct dma_allocation *alloc
 	    dev_is_dma_coherent(runs->dev))
 		runs->kind = DMA_RUNS_COHERENT;
 
-	ret = remap_fill(runs, alloc);
+	ret = remap_fill(runs, alloc, false);
 	if (!ret)
 		ret = remap_set_attrs(runs, alloc);
 	if (!ret)
@@ -302,38 +295,27 @@ struct dma_runs *dma_alloc_remap(struct device *alloc_dev, void *cpu_addr,
 }
 EXPORT_SYMBOL_GPL(dma_alloc_remap);
 
-static struct dma_runs *runs_copy(const struct dma_runs *runs, struct device *dev,
-				  enum dma_data_direction dir, unsigned long attrs)
+static int runs_copy(struct dma_runs *copy, const struct dma_runs *runs)
 {
 	/* What was allocated for a device is mapped for it, in its own direction. */
-	bool own = runs->kind == DMA_RUNS_NONCOHERENT && runs->dev == dev;
-	struct dma_runs *copy;
+	bool own = runs->kind == DMA_RUNS_NONCOHERENT && runs->dev == copy->dev;
+	int ret = 0;
 	u32 i;
 
-	copy = dma_runs_new(dev, runs->kind, own ? runs->dir : dir, runs->num_pages);
-	if (!copy)
-		return NULL;
-	copy->attrs = attrs;
 	copy->uncached = runs->uncached;
 	copy->provider = runs->provider;
+	if (own)
+		copy->dir = runs->dir;
+	for (i = 0; !ret && i < runs->num_runs; i++) {
+		struct dma_run run = runs->runs[i];
 
-	copy->runs = kvmalloc_objs(*copy->runs, runs->num_runs);
-	if (!copy->runs) {
-		kfree(copy);
-		return NULL;
+		run.mapped &= own;
+		run.linked = run.mapped;
+		run.cut = 0;
+		ret = __dma_runs_add(copy, &run);
 	}
-	copy->max_runs = runs->num_runs;
-	copy->num_runs = runs->num_runs;
-	copy->num_populated = runs->num_populated;
-	copy->num_mapped = own ? runs->num_mapped : 0;
-	for (i = 0; i < runs->num_runs; i++) {
-		copy->runs[i] = runs->runs[i];
-		copy->runs[i].mapped &= own;
-		copy->runs[i].linked = copy->runs[i].mapped;
-	}
-	dma_runs_join(copy);
 
-	return copy;
+	return ret;
 }
 
 /* Only streaming memory may go through the streaming API. */
@@ -345,15 +327,23 @@ static struct dma_runs *runs_map_copy(const struct dma_runs *runs, struct device
 
 	if (runs->kind == DMA_RUNS_NONCOHERENT)
 		attrs |= DMA_ATTR_SKIP_CPU_SYNC | DMA_ATTR_NO_BOUNCE;
+	/* Who bounces is alone, see dma_runs_map(). */
+	if (dma_runs_bounces(runs))
+		return ERR_PTR(-EIO);
+	if (runs->num_mapped || !list_empty(&runs->others))
+		attrs |= DMA_ATTR_NO_BOUNCE;
 	/* Nobody knows the routes to what is on no bus that has a provider. */
 	if (runs->kind == DMA_RUNS_RESOURCE && !runs->provider && dev != runs->dev &&
 	    (dev_is_pci(dev) || dev_is_pci(runs->dev)))
 		return ERR_PTR(-EREMOTEIO);
 
-	copy = runs_copy(runs, dev, dir, attrs);
+	copy = dma_runs_new(dev, runs->kind, dir, runs->num_pages);
 	if (!copy)
 		return ERR_PTR(-ENOMEM);
-	ret = dma_runs_map(copy, 0, copy->num_pages);
+	copy->attrs = attrs;
+	ret = runs_copy(copy, runs);
+	if (!ret)
+		ret = dma_runs_map(copy, 0, copy->num_pages);
 	if (ret) {
 		dma_runs_free(copy);
 		return ERR_PTR(ret);

@@ -9,7 +9,6 @@
 #include <linux/mm.h>
 #include <linux/overflow.h>
 #include <linux/slab.h>
-#include <linux/sort.h>
 
 /**
  * dma_runs_clear - forget all runs
@@ -28,7 +27,6 @@ void dma_runs_clear(struct dma_runs *runs)
 	runs->max_runs = 0;
 	runs->num_populated = 0;
 	runs->num_mapped = 0;
-	runs->unsorted = false;
 }
 EXPORT_SYMBOL_GPL(dma_runs_clear);
 
@@ -72,13 +70,13 @@ static int runs_append(struct dma_runs *runs, const struct dma_run *new)
 {
 	struct dma_run *last = runs->num_runs ? &runs->runs[runs->num_runs - 1] : NULL;
 
+	if (last && new->index < dma_run_end(last))
+		return -EINVAL;
 	if (last && run_follows(last, new)) {
 		last->num_pages += new->num_pages;
 	} else {
 		if (runs_reserve(runs, 1))
 			return -ENOMEM;
-		if (runs->num_runs && new->index < dma_run_end(&runs->runs[runs->num_runs - 1]))
-			runs->unsorted = true;
 		runs->runs[runs->num_runs++] = *new;
 	}
 	runs->num_populated += new->num_pages;
@@ -110,7 +108,9 @@ int __dma_runs_add(struct dma_runs *runs, const struct dma_run *new)
 	if (!runs_has_range(runs, new->index, new->num_pages) ||
 	    !runs_addr_fits(new, new->dma_addr, (dma_addr_t)-1))
 		return -EINVAL;
-	if (no_phys ? dma_runs_has_pages(runs) : !runs_addr_fits(new, new->phys, PHYS_ADDR_MAX))
+	if (no_phys && dma_runs_can(runs, DMA_RUNS_CAN_SHOW_PAGES))
+		return -EINVAL;
+	if (!no_phys && !runs_addr_fits(new, new->phys, PHYS_ADDR_MAX))
 		return -EINVAL;
 
 	return runs_append(runs, new);
@@ -141,31 +141,6 @@ u32 dma_runs_find_nr(const struct dma_runs *runs, u32 index)
 }
 EXPORT_SYMBOL_GPL(dma_runs_find_nr);
 
-static int run_compare(const void *a, const void *b)
-{
-	const struct dma_run *x = a, *y = b;
-
-	return x->index < y->index ? -1 : x->index > y->index;
-}
-
-static void runs_sort(struct dma_runs *runs)
-{
-	u32 i, n = 0;
-
-	if (!runs->unsorted)
-		return;
-	sort(runs->runs, runs->num_runs, sizeof(*runs->runs), run_compare, NULL);
-	for (i = 1; i < runs->num_runs; i++) {
-		if (run_follows(&runs->runs[n], &runs->runs[i]))
-			runs->runs[n].num_pages += runs->runs[i].num_pages;
-		else
-			runs->runs[++n] = runs->runs[i];
-	}
-	runs->num_runs = n + 1;
-	runs->unsorted = false;
-}
-
-/* Of sorted lists. */
 static bool runs_overlap(const struct dma_runs *runs, const struct dma_runs *more)
 {
 	const struct dma_run *run;
@@ -173,8 +148,6 @@ static bool runs_overlap(const struct dma_runs *runs, const struct dma_runs *mor
 
 	for (i = 0; i < more->num_runs; i++) {
 		run = &more->runs[i];
-		if (i && run->index < dma_run_end(run - 1))
-			return true;
 		nr = dma_runs_find_nr(runs, run->index);
 		if (nr < runs->num_runs && runs->runs[nr].index < dma_run_end(run))
 			return true;
@@ -200,8 +173,8 @@ static void runs_merge(struct dma_runs *runs, const struct dma_runs *more)
 /**
  * dma_runs_splice - put the runs of one list into another
  * @runs: the list
- * @more: runs to be added, in any order, not mapped by dma_runs_map(), of a buffer
- *	that is not larger; empty afterwards
+ * @more: runs to be added, not mapped by dma_runs_map(), of a buffer that is not
+ *	larger; empty afterwards
  *
  * What is in @runs stays where it is. An empty @runs takes the array over without
  * a copy.
@@ -211,7 +184,6 @@ static void runs_merge(struct dma_runs *runs, const struct dma_runs *more)
  */
 int dma_runs_splice(struct dma_runs *runs, struct dma_runs *more)
 {
-	runs_sort(more);
 	if (runs_overlap(runs, more))
 		return -EEXIST;
 
@@ -329,7 +301,7 @@ bool dma_runs_valid(const struct dma_runs *runs)
 	}
 
 	return populated == runs->num_populated && mapped == runs->num_mapped &&
-	       runs->num_runs <= runs->max_runs && !runs->unsorted;
+	       runs->num_runs <= runs->max_runs;
 }
 
 /* After each change. */
@@ -445,7 +417,7 @@ int __dma_cursor_begin(struct dma_cursor *cur, const struct dma_runs *runs,
 	*cur = (struct dma_cursor) { };
 	if (phys && (!PAGE_ALIGNED(offset) || !PAGE_ALIGNED(size)))
 		return -EINVAL;
-	if (phys && !dma_runs_has_pages(runs))
+	if (phys && !dma_runs_can(runs, DMA_RUNS_CAN_SHOW_PAGES))
 		return -EOPNOTSUPP;
 	if (!size || offset >= total || size > total - offset)
 		return -EINVAL;

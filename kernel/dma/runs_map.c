@@ -2,9 +2,11 @@
 /*
  * Maps lists of runs for devices, each kind in its own way.
  */
+#include <kunit/static_stub.h>
 #include <linux/dma-map-ops.h>
 #include <linux/dma-runs.h>
 #include <linux/export.h>
+#include <linux/iommu.h>
 #include <linux/iommu-dma.h>
 #include <linux/mm.h>
 #include <linux/pci.h>
@@ -37,16 +39,6 @@ static void run_set_mapped(struct dma_run *run, bool linked)
 	run->mapped = 1;
 	run->linked = linked;
 	run->fresh = 1;
-}
-
-static u64 runs_size(const struct dma_run *run, u32 num)
-{
-	u64 size = 0;
-
-	while (num--)
-		size += dma_run_size(run++);
-
-	return size;
 }
 
 static int range_link(const struct dma_runs *runs, struct dma_range *range,
@@ -126,8 +118,11 @@ err_free:
 static int range_map(const struct dma_runs *runs, struct dma_range *range,
 		     struct dma_run *run, u32 num)
 {
-	u64 size = runs_size(run, num);
+	u64 size = 0;
+	u32 i;
 
+	for (i = 0; i < num; i++)
+		size += dma_run_size(&run[i]);
 	if (size > SIZE_MAX)
 		return -EOPNOTSUPP;
 	if (dma_iova_try_alloc(runs->dev, &range->state, 0, size))
@@ -184,8 +179,9 @@ static int runs_link(const struct dma_runs *runs, struct dma_run *run, u32 num,
 	int ret;
 
 	if (boundary && !runs_aligned(run, num, boundary))
-		/* Who must not bounce must not show more than there is, either. */
-		return runs->attrs & DMA_ATTR_NO_BOUNCE ? -EINVAL : -EOPNOTSUPP;
+		/* What is allocated has neighbours that are nobody else's business. */
+		return runs->attrs & DMA_ATTR_MMIO || runs->kind == DMA_RUNS_STREAMING ?
+		       -EOPNOTSUPP : -EINVAL;
 	if (num < 2 || !boundary || runs->attrs & DMA_ATTR_CC_SHARED)
 		return -EOPNOTSUPP;
 
@@ -223,8 +219,11 @@ static void runs_unmap(const struct dma_runs *runs, struct dma_run *run, u32 num
 	}
 }
 
-static int run_map(const struct dma_runs *runs, struct dma_run *run)
+/* Not static for its test alone. */
+int dma_run_map(const struct dma_runs *runs, struct dma_run *run)
 {
+	KUNIT_STATIC_STUB_REDIRECT(dma_run_map, runs, run);
+
 	run->dma_addr = dma_map_phys(runs->dev, run->phys, dma_run_size(run),
 				     runs->dir, runs->attrs);
 	if (dma_mapping_error(runs->dev, run->dma_addr))
@@ -253,7 +252,7 @@ static int runs_map_each(struct dma_runs *runs, u32 first, u32 *num)
 
 	run = &runs->runs[first];
 	for (i = 0; i < *num; i++) {
-		ret = run_map(runs, &run[i]);
+		ret = dma_run_map(runs, &run[i]);
 		if (ret)
 			return ret;
 	}
@@ -286,7 +285,6 @@ static int runs_map_part(struct dma_runs *runs, u32 first, u32 *num,
 	int ret;
 
 	if (runs->kind == DMA_RUNS_RESOURCE) {
-		runs->attrs |= DMA_ATTR_MMIO;
 		switch (runs_route(runs)) {
 		case PCI_P2PDMA_MAP_BUS_ADDR:
 			runs_set_bus(runs, first, *num);
@@ -330,6 +328,58 @@ static void runs_map_end(struct dma_runs *runs, struct list_head *ranges, u32 nr
 	list_splice(ranges, &runs->ranges);
 }
 
+static int runs_map_range(struct dma_runs *runs, u32 first, u32 end)
+{
+	LIST_HEAD(ranges);
+	u32 nr, num;
+	int ret = 0;
+
+	for (nr = first; !ret && nr < runs->num_runs; nr += max(num, 1)) {
+		for (num = 0; nr + num < runs->num_runs; num++)
+			if (runs->runs[nr + num].mapped || runs->runs[nr + num].index >= end)
+				break;
+		if (num)
+			ret = runs_map_part(runs, nr, &num, &ranges);
+		else if (runs->runs[nr].index >= end)
+			break;
+	}
+	runs_map_end(runs, &ranges, first, end, ret);
+
+	return ret;
+}
+
+/* Whether a mapping of the memory is of a copy; that is the only one then. */
+bool dma_runs_bounces(const struct dma_runs *runs)
+{
+	const struct dma_runs *other = list_first_entry_or_null(&runs->others, struct dma_runs, node);
+
+	return runs->bounced || (other && other->bounced);
+}
+
+/*
+ * A copy is as new as the last sync, which writes all of it: beside another mapping
+ * that would undo what somebody else wrote. So who bounces is alone.
+ */
+static int runs_map_alone(struct dma_runs *runs, u32 first, u32 end)
+{
+	unsigned long attrs = runs->attrs;
+	bool alone = list_empty(&runs->others);
+	int ret;
+
+	if (!alone && dma_runs_bounces(runs))
+		return -EIO;
+
+	runs->attrs |= DMA_ATTR_NO_BOUNCE;
+	ret = runs_map_range(runs, first, end);
+	runs->attrs = attrs;
+	if (ret == -EIO && alone && !(attrs & DMA_ATTR_NO_BOUNCE)) {
+		ret = runs_map_range(runs, first, end);
+		runs->bounced |= !ret;
+	}
+
+	return ret;
+}
+
 /**
  * dma_runs_map - map a range for the device of a list
  * @runs: a streaming list or a resource
@@ -340,16 +390,16 @@ static void runs_map_end(struct dma_runs *runs, struct list_head *ranges, u32 nr
  * &dma_runs.attrs. What is mapped keeps its address. May sleep.
  *
  * Return: 0, -EOPNOTSUPP if the list is of another kind, -ENXIO if there is a hole,
- * -ENODEV if the device does no DMA, -EIO if it cannot be mapped, -EREMOTEIO if
- * there is no route to a resource, -EINVAL if the range is empty, or if it must
- * not bounce and pages of the IOMMU are larger than a run, -ENOMEM. After an error
- * the list is as it was before.
+ * -ENODEV if the device does no DMA, -EIO if it cannot be mapped, or only by a
+ * bounce buffer while other devices have mappings, -EREMOTEIO if there is no route
+ * to a resource, -EINVAL if the range is empty, or if it was allocated and pages of
+ * the IOMMU are larger than a run, -ENOMEM. After an error the list is as it was
+ * before.
  */
 int dma_runs_map(struct dma_runs *runs, u32 index, u32 num_pages)
 {
-	u32 nr, num, first, end = index + num_pages;
-	LIST_HEAD(ranges);
-	int ret = 0;
+	u32 first, end = index + num_pages;
+	int ret;
 
 	might_sleep();
 
@@ -362,19 +412,12 @@ int dma_runs_map(struct dma_runs *runs, u32 index, u32 num_pages)
 	if (!runs->dev || !runs->dev->dma_mask)
 		return -ENODEV;
 
+	if (runs->kind == DMA_RUNS_RESOURCE)
+		runs->attrs |= DMA_ATTR_MMIO;
 	first = dma_runs_find(runs, index) - runs->runs;
 	/* As far as whole runs go, also when they are cut. */
 	end = dma_run_end(dma_runs_find(runs, end - 1));
-	for (nr = first; !ret && nr < runs->num_runs; nr += max(num, 1)) {
-		for (num = 0; nr + num < runs->num_runs; num++)
-			if (runs->runs[nr + num].mapped || runs->runs[nr + num].index >= end)
-				break;
-		if (num)
-			ret = runs_map_part(runs, nr, &num, &ranges);
-		else if (runs->runs[nr].index >= end)
-			break;
-	}
-	runs_map_end(runs, &ranges, first, end, ret);
+	ret = runs_map_alone(runs, first, end);
 	dma_runs_check(runs);
 
 	return ret;
@@ -396,6 +439,7 @@ void dma_runs_unmap(struct dma_runs *runs)
 	runs_unmap(runs, runs->runs, runs->num_runs);
 	ranges_unmap(runs, &runs->ranges);
 	runs->num_mapped = 0;
+	runs->bounced = false;
 	dma_runs_join(runs);
 	dma_runs_check(runs);
 }
@@ -416,23 +460,6 @@ struct dma_runs *dma_runs_new(struct device *dev, enum dma_runs_kind kind,
 	return runs;
 }
 
-static int runs_add_ranges(struct dma_runs *runs, const struct phys_vec *ranges, u32 num)
-{
-	u32 i, index = 0;
-	int ret;
-
-	for (i = 0; i < num; i++) {
-		if (!PAGE_ALIGNED(ranges[i].len))
-			return -EINVAL;
-		ret = dma_runs_add(runs, index, ranges[i].paddr, PHYS_PFN(ranges[i].len));
-		if (ret)
-			return ret;
-		index += PHYS_PFN(ranges[i].len);
-	}
-
-	return 0;
-}
-
 /**
  * dma_runs_map_ranges - map physical ranges without pages for a device
  * @dev: the device
@@ -450,11 +477,14 @@ struct dma_runs *dma_runs_map_ranges(struct device *dev, enum dma_data_direction
 {
 	u64 num_pages = 0;
 	struct dma_runs *runs;
-	int ret;
-	u32 i;
+	u32 i, index = 0;
+	int ret = 0;
 
-	for (i = 0; i < num_ranges; i++)
+	for (i = 0; i < num_ranges; i++) {
+		if (!PAGE_ALIGNED(ranges[i].len))
+			return ERR_PTR(-EINVAL);
 		num_pages += PHYS_PFN(ranges[i].len);
+	}
 	/* There would be no first run to be mapped. */
 	if (!num_pages)
 		return ERR_PTR(-EINVAL);
@@ -465,7 +495,8 @@ struct dma_runs *dma_runs_map_ranges(struct device *dev, enum dma_data_direction
 	if (!runs)
 		return ERR_PTR(-ENOMEM);
 	runs->provider = provider;
-	ret = runs_add_ranges(runs, ranges, num_ranges);
+	for (i = 0; !ret && i < num_ranges; index += PHYS_PFN(ranges[i++].len))
+		ret = dma_runs_add(runs, index, ranges[i].paddr, PHYS_PFN(ranges[i].len));
 	if (!ret)
 		ret = dma_runs_map(runs, 0, num_pages);
 	if (ret) {
@@ -493,17 +524,6 @@ void dma_runs_free(struct dma_runs *runs)
 }
 EXPORT_SYMBOL_GPL(dma_runs_free);
 
-static bool runs_need_sync(const struct dma_runs *runs)
-{
-	if (!runs->num_mapped || !dma_dev_need_sync(runs->dev))
-		return false;
-	/* No cache holds what is only accessed past it; a bounce buffer may. */
-	if (runs->uncached && runs_max_pages(runs->dev) == DMA_RUNS_MAX_PAGES)
-		return false;
-
-	return dma_runs_can(runs, DMA_RUNS_CAN_SYNC);
-}
-
 /**
  * dma_runs_sync - hand a byte range over to the CPU or to the device of a list
  * @runs: the list
@@ -521,7 +541,10 @@ void dma_runs_sync(const struct dma_runs *runs, u64 offset, u64 size,
 	u64 end = offset + size;
 	u32 nr;
 
-	if (!runs_need_sync(runs))
+	if (!runs->num_mapped || !dma_runs_can(runs, DMA_RUNS_CAN_SYNC))
+		return;
+	/* No cache holds what is only accessed past it; a bounce buffer may. */
+	if (!dma_dev_need_sync(runs->dev) || (runs->uncached && !runs->bounced))
 		return;
 	/* What the CPU wrote has to leave its cache before that is invalidated. */
 	if (runs->dir != DMA_BIDIRECTIONAL &&
@@ -585,3 +608,100 @@ void *dma_runs_vmap(const struct dma_runs *runs, u64 offset, u64 size, pgprot_t 
 	return vaddr ?: ERR_PTR(-ENOMEM);
 }
 EXPORT_SYMBOL_GPL(dma_runs_vmap);
+
+/**
+ * dma_runs_iommu_map - map a list into an IOMMU domain
+ * @runs: a list with pages, without a hole
+ * @domain: a domain that the caller manages by itself
+ * @iova: where to map the buffer
+ * @prot: IOMMU_READ and so on
+ *
+ * May sleep. Undone by iommu_unmap().
+ *
+ * Return: 0, what dma_cursor_begin_phys() or iommu_map() says; nothing is mapped
+ * after an error.
+ */
+int dma_runs_iommu_map(const struct dma_runs *runs, struct iommu_domain *domain,
+		       unsigned long iova, int prot)
+{
+	struct dma_cursor cur;
+	int ret;
+
+	ret = dma_cursor_begin_phys(&cur, runs, 0, (u64)runs->num_pages << PAGE_SHIFT);
+	while (!ret && dma_cursor_next_phys(&cur))
+		ret = iommu_map(domain, iova + cur.offset, cur.phys, cur.size, prot,
+				GFP_KERNEL);
+	if (ret && cur.offset)
+		iommu_unmap(domain, iova, cur.offset);
+
+	return ret;
+}
+EXPORT_SYMBOL_GPL(dma_runs_iommu_map);
+
+/**
+ * dma_runs_pin_user - add user memory of the current process to a list
+ * @runs: a streaming list
+ * @index: where in the buffer it goes, behind what is there
+ * @addr: its address, page aligned
+ * @num_pages: its length
+ * @gup_flags: FOLL_LONGTERM, and FOLL_WRITE unless it is only going to be read
+ *
+ * The memory stays the process's: do not map it for another one. May sleep.
+ *
+ * Return: 0, -EINVAL if it is not aligned or does not fit into the buffer, -ENOMEM,
+ * or what pin_user_pages_fast() says: -EFAULT for a hole, or without the right to
+ * write. After an error a part may be there, for dma_runs_unpin_user().
+ */
+int dma_runs_pin_user(struct dma_runs *runs, u32 index, unsigned long addr, u32 num_pages,
+		      unsigned int gup_flags)
+{
+	struct page **pages;
+	int i, got, ret = 0;
+
+	if (!PAGE_ALIGNED(addr))
+		return -EINVAL;
+	pages = kvmalloc_objs(*pages, num_pages, GFP_KERNEL | __GFP_NOWARN);
+	if (!pages)
+		return -ENOMEM;
+
+	got = pin_user_pages_fast(addr, num_pages, gup_flags, pages);
+	for (i = 0; i < got; i++) {
+		ret = dma_runs_add(runs, index + i, page_to_phys(pages[i]), 1);
+		if (ret) {
+			unpin_user_pages(pages + i, got - i);
+			break;
+		}
+	}
+	if (!ret && got != num_pages)
+		ret = got < 0 ? got : -EFAULT;
+	kvfree(pages);
+
+	return ret;
+}
+EXPORT_SYMBOL_GPL(dma_runs_pin_user);
+
+/**
+ * dma_runs_unpin_user - give pinned user memory back
+ * @runs: the list, not mapped for a device; empty afterwards
+ * @dirty: it was written
+ *
+ * May sleep.
+ */
+void dma_runs_unpin_user(struct dma_runs *runs, bool dirty)
+{
+	const struct dma_run *run;
+	u32 n, nr;
+
+	for (run = runs->runs; run < runs->runs + runs->num_runs; run++) {
+		for (n = 0; n < run->num_pages; n += nr) {
+			struct page *page = pfn_to_page(PHYS_PFN(run->phys) + n);
+			struct folio *folio = page_folio(page);
+
+			nr = folio_nr_pages(folio) - folio_page_idx(folio, page);
+			nr = min(nr, run->num_pages - n);
+			unpin_user_page_range_dirty_lock(page, nr, dirty);
+		}
+	}
+	dma_runs_clear(runs);
+}
+EXPORT_SYMBOL_GPL(dma_runs_unpin_user);

@@ -4,11 +4,14 @@
  * that reaches all memory. tools/testing/dma-runs has more about the list.
  */
 #include <kunit/device.h>
+#include <kunit/static_stub.h>
 #include <kunit/test.h>
 #include <linux/dma-direct.h>
 #include <linux/dma-map-ops.h>
 #include <linux/dma-runs.h>
 #include <linux/gfp.h>
+#include <linux/mm.h>
+#include <linux/mman.h>
 #include <linux/sizes.h>
 #include <linux/swiotlb.h>
 
@@ -144,22 +147,17 @@ static void test_small_lists(struct kunit *test)
 	}
 }
 
-static void test_any_order(struct kunit *test)
+static void test_order(struct kunit *test)
 {
-	static const u32 order[] = { 3, 0, 4, 2, 1 };
-	struct dma_runs runs, more;
-	u32 i;
+	struct dma_runs runs;
 
 	dma_runs_init(&runs, NULL, DMA_RUNS_STREAMING, 5);
-	dma_runs_init(&more, NULL, DMA_RUNS_STREAMING, 5);
-	for (i = 0; i < 5; i++)
-		KUNIT_EXPECT_EQ(test, dma_runs_add(&more, order[i],
-						   SZ_1M + order[i] * PAGE_SIZE, 1), 0);
-	KUNIT_EXPECT_EQ(test, dma_runs_splice(&runs, &more), 0);
+	KUNIT_EXPECT_EQ(test, dma_runs_add(&runs, 1, SZ_1M, 2), 0);
+	KUNIT_EXPECT_EQ(test, dma_runs_add(&runs, 0, SZ_2M, 1), -EINVAL);
+	KUNIT_EXPECT_EQ(test, dma_runs_add(&runs, 2, SZ_2M, 1), -EINVAL);
+	KUNIT_EXPECT_EQ(test, runs.num_populated, 2);
+	KUNIT_EXPECT_EQ(test, dma_runs_add(&runs, 4, SZ_2M, 1), 0);
 	KUNIT_EXPECT_TRUE(test, dma_runs_valid(&runs));
-	KUNIT_EXPECT_TRUE(test, dma_runs_is_populated(&runs));
-	KUNIT_EXPECT_EQ(test, runs.num_runs, 1);
-	KUNIT_EXPECT_EQ(test, more.num_runs, 0);
 	dma_runs_clear(&runs);
 }
 
@@ -173,20 +171,17 @@ static void test_splice(struct kunit *test)
 	for (i = 0; i < 8; i += 2)
 		KUNIT_EXPECT_EQ(test, dma_runs_add(&runs, i, SZ_1M * (i + 1), 1), 0);
 	for (i = 1; i < 8; i += 2)
-		KUNIT_EXPECT_EQ(test, dma_runs_add(&more, 8 - i, SZ_1M * (9 - i), 1), 0);
+		KUNIT_EXPECT_EQ(test, dma_runs_add(&more, i, SZ_1M * (i + 1), 1), 0);
 	KUNIT_EXPECT_EQ(test, dma_runs_splice(&runs, &more), 0);
 	KUNIT_EXPECT_TRUE(test, dma_runs_valid(&runs));
 	for (i = 0; i < 8; i++)
 		KUNIT_EXPECT_EQ(test, dma_runs_phys(&runs, i), SZ_1M * (i + 1));
 
-	/* What is there already, and what is there twice. */
+	/* What is there already. */
 	KUNIT_EXPECT_EQ(test, dma_runs_add(&more, 3, 0, 1), 0);
 	KUNIT_EXPECT_EQ(test, dma_runs_splice(&runs, &more), -EEXIST);
 	KUNIT_EXPECT_EQ(test, more.num_populated, 1);
 	dma_runs_clear(&runs);
-	KUNIT_EXPECT_EQ(test, dma_runs_add(&more, 2, 0, 2), 0);
-	KUNIT_EXPECT_EQ(test, dma_runs_splice(&runs, &more), -EEXIST);
-	KUNIT_EXPECT_EQ(test, runs.num_runs, 0);
 	dma_runs_clear(&more);
 }
 
@@ -387,6 +382,133 @@ static void test_map_for(struct kunit *test)
 	dma_runs_clear(&runs);
 }
 
+/* A device with drvdata has to bounce. */
+static int stub_run_map(const struct dma_runs *runs, struct dma_run *run)
+{
+	bool bounces = dev_get_drvdata(runs->dev);
+
+	if (bounces && runs->attrs & DMA_ATTR_NO_BOUNCE)
+		return -EIO;
+	run->dma_addr = run->phys + (bounces ? PAGE_SIZE * SCATTERED : 0);
+	run->mapped = 1;
+	run->linked = 1;
+	run->fresh = 1;
+
+	return 0;
+}
+
+static void expect_map_for(struct kunit *test, struct dma_runs *runs, struct device *dev, int ret)
+{
+	struct dma_runs *other = dma_runs_map_for(runs, dev, DMA_BIDIRECTIONAL, 0);
+
+	KUNIT_EXPECT_EQ(test, PTR_ERR_OR_ZERO(other), ret);
+	KUNIT_EXPECT_TRUE(test, dma_runs_valid(runs));
+	if (!IS_ERR(other))
+		dma_runs_free(other);
+}
+
+/* A copy beside anything else would overwrite what that wrote. */
+static void test_map_bounced(struct kunit *test)
+{
+	struct device *dev = test_device(test, "owner"), *any = test_device(test, "any");
+	struct device *bounces = test_device(test, "bounces");
+	struct dma_runs runs, *other;
+
+	scattered_init(test, &runs, dev);
+	dev_set_drvdata(bounces, test);
+	kunit_activate_static_stub(test, dma_run_map, stub_run_map);
+
+	/* Alone. */
+	other = dma_runs_map_for(&runs, bounces, DMA_BIDIRECTIONAL, 0);
+	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, other);
+	expect_map_for(test, &runs, any, -EIO);
+	expect_map_for(test, &runs, bounces, -EIO);
+	KUNIT_EXPECT_EQ(test, dma_runs_map(&runs, 0, SCATTERED), -EIO);
+	KUNIT_EXPECT_EQ(test, runs.num_mapped, 0);
+	dma_runs_free(other);
+	expect_map_for(test, &runs, any, 0);
+
+	/* Beside who does not. */
+	KUNIT_EXPECT_EQ(test, dma_runs_map(&runs, 1, 1), 0);
+	expect_map_for(test, &runs, bounces, -EIO);
+	expect_map_for(test, &runs, any, 0);
+	dma_runs_unmap(&runs);
+	other = dma_runs_map_for(&runs, any, DMA_BIDIRECTIONAL, 0);
+	expect_map_for(test, &runs, bounces, -EIO);
+	KUNIT_EXPECT_EQ(test, dma_runs_map(&runs, 0, SCATTERED), 0);
+	dma_runs_free(other);
+	dma_runs_unmap(&runs);
+
+	/* The owner. */
+	dev_set_drvdata(dev, test);
+	KUNIT_EXPECT_EQ(test, dma_runs_map(&runs, 0, 1), 0);
+	KUNIT_EXPECT_EQ(test, dma_runs_map(&runs, 0, SCATTERED), 0);
+	KUNIT_EXPECT_FALSE(test, runs.attrs & DMA_ATTR_NO_BOUNCE);
+	expect_map_for(test, &runs, any, -EIO);
+	dma_runs_unmap(&runs);
+	expect_map_for(test, &runs, any, 0);
+	runs.attrs = DMA_ATTR_NO_BOUNCE;
+	KUNIT_EXPECT_EQ(test, dma_runs_map(&runs, 0, SCATTERED), -EIO);
+	dma_runs_clear(&runs);
+}
+
+static unsigned long user_memory(struct kunit *test, unsigned long prot, u32 num_pages)
+{
+	unsigned long addr = kunit_vm_mmap(test, NULL, 0, num_pages * PAGE_SIZE, prot,
+					   MAP_ANONYMOUS | MAP_PRIVATE, 0);
+
+	KUNIT_ASSERT_NE_MSG(test, addr, 0, "no user memory");
+
+	return addr;
+}
+
+static void expect_unpinned(struct kunit *test, struct dma_runs *runs, unsigned long addr)
+{
+	struct page *page;
+
+	dma_runs_unpin_user(runs, true);
+	KUNIT_EXPECT_EQ(test, runs->num_runs, 0);
+	if (get_user_pages_fast(addr, 1, 0, &page) != 1)
+		return;
+	KUNIT_EXPECT_FALSE(test, folio_maybe_dma_pinned(page_folio(page)));
+	put_page(page);
+}
+
+static void test_pin_user(struct kunit *test)
+{
+	u32 i, num = 2 * PAGE_SIZE / sizeof(void *) + 3;
+	unsigned long addr = user_memory(test, PROT_READ | PROT_WRITE, num);
+	struct dma_runs runs;
+	struct page *page;
+
+	dma_runs_init(&runs, NULL, DMA_RUNS_STREAMING, num + 1);
+	KUNIT_EXPECT_EQ(test, dma_runs_pin_user(&runs, 0, addr + 1, 1, 0), -EINVAL);
+	KUNIT_EXPECT_EQ(test, dma_runs_pin_user(&runs, 0, addr, num, FOLL_WRITE | FOLL_LONGTERM),
+			0);
+	KUNIT_EXPECT_EQ(test, runs.num_populated, num);
+	KUNIT_EXPECT_TRUE(test, dma_runs_valid(&runs));
+	for (i = 0; i < num; i += 101) {
+		KUNIT_ASSERT_EQ(test, get_user_pages_fast(addr + i * PAGE_SIZE, 1, 0, &page), 1);
+		KUNIT_EXPECT_EQ(test, dma_runs_phys(&runs, i), page_to_phys(page));
+		KUNIT_EXPECT_TRUE(test, folio_maybe_dma_pinned(page_folio(page)));
+		put_page(page);
+	}
+	/* Does not fit any more. */
+	KUNIT_EXPECT_EQ(test, dma_runs_pin_user(&runs, num, addr, 2, 0), -EINVAL);
+	expect_unpinned(test, &runs, addr);
+
+	/* Over a hole. */
+	KUNIT_EXPECT_EQ(test, vm_munmap(addr + (num - 1) * PAGE_SIZE, PAGE_SIZE), 0);
+	KUNIT_EXPECT_EQ(test, dma_runs_pin_user(&runs, 0, addr, num, FOLL_WRITE), -EFAULT);
+	expect_unpinned(test, &runs, addr);
+
+	/* To be written, which it must not be. */
+	addr = user_memory(test, PROT_READ, 2);
+	KUNIT_EXPECT_EQ(test, dma_runs_pin_user(&runs, 0, addr, 2, FOLL_WRITE), -EFAULT);
+	KUNIT_EXPECT_EQ(test, dma_runs_pin_user(&runs, 0, addr, 2, 0), 0);
+	expect_unpinned(test, &runs, addr);
+}
+
 static void test_map_ranges(struct kunit *test)
 {
 	/* Where no memory is: what has pages is no resource. */
@@ -403,7 +525,7 @@ static void test_map_ranges(struct kunit *test)
 	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, runs);
 	KUNIT_EXPECT_EQ(test, runs->num_mapped, 3);
 	KUNIT_EXPECT_TRUE(test, runs->attrs & DMA_ATTR_MMIO);
-	KUNIT_EXPECT_FALSE(test, dma_runs_has_pages(runs));
+	KUNIT_EXPECT_FALSE(test, dma_runs_can(runs, DMA_RUNS_CAN_SHOW_PAGES));
 	KUNIT_EXPECT_EQ(test, dma_runs_contiguous(runs, PAGE_SIZE, &dma_addr), PAGE_SIZE);
 	KUNIT_EXPECT_EQ(test, dma_to_phys(dev, dma_addr), phys + 5 * PAGE_SIZE);
 	dma_runs_free(runs);
@@ -420,7 +542,7 @@ static void test_map_ranges(struct kunit *test)
 
 static struct kunit_case runs_test_cases[] = {
 	KUNIT_CASE(test_small_lists),
-	KUNIT_CASE(test_any_order),
+	KUNIT_CASE(test_order),
 	KUNIT_CASE(test_splice),
 	KUNIT_CASE(test_bad_input),
 	KUNIT_CASE(test_cursor_parts),
@@ -428,7 +550,9 @@ static struct kunit_case runs_test_cases[] = {
 	KUNIT_CASE(test_map_parts),
 	KUNIT_CASE(test_map_refused),
 	KUNIT_CASE(test_map_for),
+	KUNIT_CASE(test_map_bounced),
 	KUNIT_CASE(test_map_ranges),
+	KUNIT_CASE(test_pin_user),
 	{}
 };
 

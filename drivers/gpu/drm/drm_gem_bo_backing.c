@@ -5,7 +5,6 @@
 #include <linux/dma-resv.h>
 #include <linux/export.h>
 #include <linux/folio_batch.h>
-#include <linux/iommu.h>
 #include <linux/mm.h>
 #include <linux/pagemap.h>
 #include <linux/shmem_fs.h>
@@ -145,34 +144,43 @@ EXPORT_SYMBOL_GPL(drm_gem_bo_backing_init);
  * Pages
  */
 
-/* A run puts what it holds of each folio, so that no two may share a reference. */
-static int backing_read(struct dma_runs *runs, struct address_space *mapping,
+/*
+ * Reads what is missing of a range. A run puts what it holds of each folio, so that
+ * no two may share a reference.
+ */
+static int backing_read(const struct drm_gem_bo_backing *backing, struct dma_runs *more,
 			pgoff_t index, pgoff_t end)
 {
+	struct address_space *mapping = backing->obj->filp->f_mapping;
+	const struct dma_run *run = backing->runs.runs;
+	const struct dma_run *last = run + backing->runs.num_runs;
 	gfp_t gfp = mapping_gfp_mask(mapping);
-	pgoff_t next;
-	int ret;
+	int ret = 0;
 
-	for (; index < end; index = next) {
-		struct folio *folio = shmem_read_folio_gfp(mapping, index, gfp);
+	for (run += dma_runs_find_nr(&backing->runs, index); !ret && index < end;) {
+		pgoff_t next = run < last ? min(end, run->index) : end;
+		struct folio *folio;
 
+		if (index >= next) {
+			index = dma_run_end(run++);
+			continue;
+		}
+		folio = shmem_read_folio_gfp(mapping, index, gfp);
 		if (IS_ERR(folio))
 			return PTR_ERR(folio);
 
-		next = min(end, folio_next_index(folio));
-		ret = dma_runs_add(runs, index, page_to_phys(folio_file_page(folio, index)),
+		next = min(next, folio_next_index(folio));
+		ret = dma_runs_add(more, index, page_to_phys(folio_file_page(folio, index)),
 				   next - index);
-		/* shmem has to keep to the zone, also when it swaps in. */
-		if (!ret && WARN_ON_ONCE((gfp & __GFP_DMA32) &&
-					 folio_pfn(folio) >= 0x00100000UL))
-			return -EIO;
-		if (ret) {
+		if (ret)
 			folio_put(folio);
-			return ret;
-		}
+		/* shmem has to keep to the zone, also when it swaps in. */
+		else if (WARN_ON_ONCE((gfp & __GFP_DMA32) && folio_pfn(folio) >= 0x00100000UL))
+			ret = -EIO;
+		index = next;
 	}
 
-	return 0;
+	return ret;
 }
 
 static void runs_put(const struct dma_runs *runs, bool dirty, bool accessed)
@@ -231,31 +239,6 @@ static void runs_set_caching(const struct dma_runs *runs, bool wc)
 #endif
 }
 
-static int backing_read_holes(struct drm_gem_bo_backing *backing, struct dma_runs *more,
-			      pgoff_t index, pgoff_t end)
-{
-	struct address_space *mapping = backing->obj->filp->f_mapping;
-	const struct dma_runs *runs = &backing->runs;
-	u32 nr = dma_runs_find_nr(runs, index);
-	int ret;
-
-	while (index < end) {
-		bool last = nr == runs->num_runs;
-		pgoff_t stop = last ? end : min(end, runs->runs[nr].index);
-
-		if (index < stop) {
-			ret = backing_read(more, mapping, index, stop);
-			if (ret)
-				return ret;
-		}
-		if (last)
-			break;
-		index = dma_run_end(&runs->runs[nr++]);
-	}
-
-	return 0;
-}
-
 /**
  * drm_gem_bo_backing_populate - get the memory of a range from shmem
  * @backing: the backing of a streaming object with a shmem file
@@ -295,7 +278,7 @@ int drm_gem_bo_backing_populate(struct drm_gem_bo_backing *backing,
 	mapping_set_unevictable(mapping);
 
 	dma_runs_init(&more, NULL, DMA_RUNS_STREAMING, backing->runs.num_pages);
-	ret = backing_read_holes(backing, &more, index, index + num_pages);
+	ret = backing_read(backing, &more, index, index + num_pages);
 	if (!ret && backing->map_wc)
 		runs_set_caching(&more, true);
 	if (!ret)
@@ -315,12 +298,8 @@ int drm_gem_bo_backing_populate(struct drm_gem_bo_backing *backing,
 }
 EXPORT_SYMBOL_GPL(drm_gem_bo_backing_populate);
 
-/* Pages that are not those of shmem are the driver's to give back. */
 static void backing_put_pages(const struct drm_gem_bo_backing *backing)
 {
-	if (!backing->obj->filp)
-		return;
-
 	if (backing->map_wc)
 		runs_set_caching(&backing->runs, false);
 	mapping_clear_unevictable(backing->obj->filp->f_mapping);
@@ -410,21 +389,6 @@ EXPORT_SYMBOL_GPL(drm_gem_bo_backing_alloc);
  * DMA mappings
  */
 
-/* A list that is shorter than the object would be walked past its end. */
-static struct dma_runs *import_map(struct drm_gem_bo_backing *backing,
-				   struct dma_buf_attachment *attach,
-				   enum dma_data_direction dir)
-{
-	struct dma_runs *list = dma_buf_map_runs(attach, dir);
-
-	if (!IS_ERR(list) && list->num_pages != backing->runs.num_pages) {
-		dma_buf_unmap_runs(attach, list);
-		return ERR_PTR(-EINVAL);
-	}
-
-	return list;
-}
-
 static int backing_import(struct drm_gem_bo_backing *backing)
 {
 	struct dma_buf_attachment *attach = backing->obj->import_attach;
@@ -433,9 +397,14 @@ static int backing_import(struct drm_gem_bo_backing *backing)
 	if (!attach)
 		return -EINVAL;
 
-	list = import_map(backing, attach, backing->runs.dir);
+	list = dma_buf_map_runs(attach, backing->runs.dir);
 	if (IS_ERR(list))
 		return PTR_ERR(list);
+	/* One that is shorter than the object would be walked past its end. */
+	if (list->num_pages != backing->runs.num_pages) {
+		dma_buf_unmap_runs(attach, list);
+		return -EINVAL;
+	}
 	backing->list = list;
 
 	return 0;
@@ -534,10 +503,11 @@ int drm_gem_bo_backing_free(struct drm_gem_bo_backing *backing)
 		return -EBUSY;
 
 	dma_runs_unmap(runs);
+	/* Pages that are neither allocated nor shmem's are the driver's to give back. */
 	if (runs->num_runs && backing_is_allocated(backing))
 		backing_free_alloc(backing, drm_gem_bo_backing_page(backing, 0),
 				   runs->runs[0].dma_addr);
-	else if (runs->num_runs)
+	else if (runs->num_runs && backing->obj->filp)
 		backing_put_pages(backing);
 	dma_runs_clear(runs);
 	backing->dirty = false;
@@ -575,21 +545,6 @@ void drm_gem_bo_backing_fini(struct drm_gem_bo_backing *backing)
 }
 EXPORT_SYMBOL_GPL(drm_gem_bo_backing_fini);
 
-static struct dma_runs *backing_map_for(struct drm_gem_bo_backing *backing,
-					struct device *dev, enum dma_data_direction dir)
-{
-	struct dma_runs *list;
-
-	dma_resv_assert_held(backing->obj->resv);
-
-	/* What the CPU wrote is synced by begin and end of its access. */
-	list = dma_runs_map_for(&backing->runs, dev, dir, DMA_ATTR_SKIP_CPU_SYNC);
-	if (!IS_ERR(list) && dir != DMA_TO_DEVICE)
-		backing->dirty = true;
-
-	return list;
-}
-
 /**
  * drm_gem_bo_backing_map_runs - map an object for an importer
  * @attach: the importer of a GEM object with a backing
@@ -604,107 +559,19 @@ struct dma_runs *drm_gem_bo_backing_map_runs(struct dma_buf_attachment *attach,
 					     enum dma_data_direction dir)
 {
 	struct drm_gem_object *obj = attach->dmabuf->priv;
-
-	return backing_map_for(obj->backing, attach->dev, dir);
-}
-EXPORT_SYMBOL_GPL(drm_gem_bo_backing_map_runs);
-
-/* Never by the pages or addresses that are here: the exporter makes a mapping. */
-static struct dma_runs *backing_forward(struct drm_gem_bo_backing *backing,
-					struct device *dev, enum dma_data_direction dir,
-					struct dma_buf_attachment **attach)
-{
+	struct drm_gem_bo_backing *backing = obj->backing;
 	struct dma_runs *list;
 
-	if (!backing->obj->import_attach)
-		return ERR_PTR(-EINVAL);
-	if (!dev->dma_mask)
-		return ERR_PTR(-ENODEV);
+	dma_resv_assert_held(obj->resv);
 
-	*attach = dma_buf_attach(backing->obj->import_attach->dmabuf, dev);
-	if (IS_ERR(*attach))
-		return ERR_CAST(*attach);
-
-	dma_resv_lock(backing->obj->resv, NULL);
-	list = import_map(backing, *attach, dir);
-	dma_resv_unlock(backing->obj->resv);
-	if (IS_ERR(list))
-		dma_buf_detach((*attach)->dmabuf, *attach);
+	/* What the CPU wrote is synced by begin and end of its access. */
+	list = dma_runs_map_for(&backing->runs, attach->dev, dir, DMA_ATTR_SKIP_CPU_SYNC);
+	if (!IS_ERR(list) && dir != DMA_TO_DEVICE)
+		backing->dirty = true;
 
 	return list;
 }
-
-/**
- * drm_gem_bo_backing_map_peer - map an object for another device
- * @backing: the backing, populated where it is native
- * @dev: a device that is not the owner's, such as one that composes for it
- * @dir: direction of its transfers
- *
- * Importers of a dma-buf get this done by PRIME. It is for a driver whose
- * hardware consists of several devices. Each kind is mapped in its own way; an
- * imported object is attached once more, for @dev. What the CPU wrote before has
- * to be handed over by drm_gem_bo_backing_cpu_access() or its like.
- *
- * The object is neither evicted nor freed until drm_gem_bo_backing_unmap_peer().
- * Takes the reservation lock.
- *
- * Returns:
- * The mapping or an error pointer: -EINVAL if the direction is none or an
- * imported object has no attachment, or what dma_runs_map_for() or the exporter
- * says.
- */
-struct drm_gem_bo_peer *
-drm_gem_bo_backing_map_peer(struct drm_gem_bo_backing *backing, struct device *dev,
-			    enum dma_data_direction dir)
-{
-	struct drm_gem_bo_peer *peer;
-	int ret;
-
-	if (!valid_dma_direction(dir) || dir == DMA_NONE)
-		return ERR_PTR(-EINVAL);
-
-	peer = kzalloc_obj(*peer);
-	if (!peer)
-		return ERR_PTR(-ENOMEM);
-
-	if (backing->runs.kind == DMA_RUNS_IMPORTED) {
-		peer->list = backing_forward(backing, dev, dir, &peer->attach);
-	} else {
-		dma_resv_lock(backing->obj->resv, NULL);
-		peer->list = backing_map_for(backing, dev, dir);
-		dma_resv_unlock(backing->obj->resv);
-	}
-	if (IS_ERR(peer->list)) {
-		ret = PTR_ERR(peer->list);
-		kfree(peer);
-		return ERR_PTR(ret);
-	}
-
-	return peer;
-}
-EXPORT_SYMBOL_GPL(drm_gem_bo_backing_map_peer);
-
-/**
- * drm_gem_bo_backing_unmap_peer - undo drm_gem_bo_backing_map_peer()
- * @backing: the backing
- * @peer: what it returned, is freed
- *
- * The device must not use the addresses any more. Takes the reservation lock.
- */
-void drm_gem_bo_backing_unmap_peer(struct drm_gem_bo_backing *backing,
-				   struct drm_gem_bo_peer *peer)
-{
-	dma_resv_lock(backing->obj->resv, NULL);
-	if (peer->attach)
-		dma_buf_unmap_runs(peer->attach, peer->list);
-	else
-		dma_runs_free(peer->list);
-	dma_resv_unlock(backing->obj->resv);
-	if (peer->attach)
-		dma_buf_detach(peer->attach->dmabuf, peer->attach);
-	kfree(peer);
-}
-EXPORT_SYMBOL_GPL(drm_gem_bo_backing_unmap_peer);
+EXPORT_SYMBOL_GPL(drm_gem_bo_backing_map_runs);
 
 /**
  * drm_gem_bo_backing_attach - make a dma-buf the memory of an object
@@ -741,64 +608,9 @@ int drm_gem_bo_backing_attach(struct drm_gem_bo_backing *backing,
 }
 EXPORT_SYMBOL_GPL(drm_gem_bo_backing_attach);
 
-/**
- * drm_gem_bo_backing_iommu_map - map an object into an IOMMU domain
- * @backing: the backing, populated
- * @domain: a domain that the driver manages by itself
- * @iova: where to map the object
- * @prot: IOMMU_READ and so on
- *
- * Undone by iommu_unmap().
- *
- * Returns:
- * The size that was mapped in bytes or an error, with nothing mapped.
- */
-ssize_t drm_gem_bo_backing_iommu_map(struct drm_gem_bo_backing *backing,
-				     struct iommu_domain *domain,
-				     unsigned long iova, int prot)
-{
-	struct dma_cursor cur;
-	int ret;
-
-	might_alloc(GFP_KERNEL);
-
-	ret = dma_cursor_begin_phys(&cur, &backing->runs, 0, backing->obj->size);
-	if (ret)
-		return ret;
-
-	while (dma_cursor_next_phys(&cur)) {
-		ret = iommu_map(domain, iova + cur.offset, cur.phys, cur.size, prot,
-				GFP_KERNEL);
-		if (ret) {
-			if (cur.offset)
-				iommu_unmap(domain, iova, cur.offset);
-			return ret;
-		}
-	}
-
-	return backing->obj->size;
-}
-EXPORT_SYMBOL_GPL(drm_gem_bo_backing_iommu_map);
-
 /*
  * Cache maintenance
  */
-
-/*
- * dma_buf_begin_cpu_access() waits after it has called the exporter, too late where
- * caches are invalidated or bounce buffers copied. Not with the reservation lock
- * held, which would keep others from submitting work.
- */
-static int backing_wait(struct drm_gem_bo_backing *backing, enum dma_data_direction dir)
-{
-	long ret;
-
-	ret = dma_resv_wait_timeout(backing->obj->resv,
-				    dma_resv_usage_rw(dir != DMA_FROM_DEVICE),
-				    true, MAX_SCHEDULE_TIMEOUT);
-
-	return ret < 0 ? ret : 0;
-}
 
 /**
  * drm_gem_bo_backing_cpu_access - hand an object over to the CPU or to all devices
@@ -820,21 +632,28 @@ static int backing_wait(struct drm_gem_bo_backing *backing, enum dma_data_direct
 int drm_gem_bo_backing_cpu_access(struct drm_gem_bo_backing *backing,
 				  enum dma_data_direction dir, bool for_device)
 {
-	int ret;
+	struct dma_resv *resv = backing->obj->resv;
+	long ret = 0;
 
 	if (!valid_dma_direction(dir) || dir == DMA_NONE)
 		return -EINVAL;
 	if (backing->runs.kind == DMA_RUNS_IMPORTED)
 		return -EOPNOTSUPP;
 
-	if (!for_device) {
-		ret = backing_wait(backing, dir);
-		if (ret)
-			return ret;
-	}
-	dma_resv_lock(backing->obj->resv, NULL);
+	/*
+	 * dma_buf_begin_cpu_access() waits after it has called the exporter, too late
+	 * where caches are invalidated or bounce buffers copied. Not with the lock held,
+	 * which would keep others from submitting work.
+	 */
+	if (!for_device)
+		ret = dma_resv_wait_timeout(resv, dma_resv_usage_rw(dir != DMA_FROM_DEVICE),
+					    true, MAX_SCHEDULE_TIMEOUT);
+	if (ret < 0)
+		return ret;
+
+	dma_resv_lock(resv, NULL);
 	dma_runs_sync_all(&backing->runs, dir, for_device);
-	dma_resv_unlock(backing->obj->resv);
+	dma_resv_unlock(resv);
 
 	return 0;
 }

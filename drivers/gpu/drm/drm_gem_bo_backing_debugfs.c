@@ -48,20 +48,6 @@ static void backing_show(struct seq_file *m, struct drm_gem_bo_backing *backing)
 		   !!list->num_mapped + list_count_nodes(&backing->runs.others));
 }
 
-/* An import changes resv once, before anybody else can see the object's content. */
-static void object_show(struct seq_file *m, struct drm_gem_object *obj)
-{
-	struct dma_resv *resv = READ_ONCE(obj->resv);
-
-	if (!dma_resv_trylock(resv)) {
-		seq_printf(m, "%08lx busy\n", drm_vma_node_start(&obj->vma_node));
-		return;
-	}
-	if (obj->backing && resv == obj->resv)
-		backing_show(m, obj->backing);
-	dma_resv_unlock(resv);
-}
-
 /* The first object from an mmap offset in pages on, which moves behind it. */
 static struct drm_gem_object *next_object(struct drm_device *dev, u64 *start)
 {
@@ -108,6 +94,7 @@ int drm_gem_bo_backing_show(struct seq_file *m, void *data)
 {
 	struct drm_debugfs_entry *entry = m->private;
 	struct drm_gem_object *obj;
+	struct dma_resv *resv;
 	u64 start = 0;
 
 	if (!drm_core_check_feature(entry->dev, DRIVER_GEM))
@@ -117,7 +104,15 @@ int drm_gem_bo_backing_show(struct seq_file *m, void *data)
 		   "size", "resident", "runs", "largest", "metadata", "devices");
 
 	while ((obj = next_object(entry->dev, &start))) {
-		object_show(m, obj);
+		/* An import changes it once, before anybody else sees the object's content. */
+		resv = READ_ONCE(obj->resv);
+		if (!dma_resv_trylock(resv)) {
+			seq_printf(m, "%08lx busy\n", drm_vma_node_start(&obj->vma_node));
+		} else {
+			if (obj->backing && resv == obj->resv)
+				backing_show(m, obj->backing);
+			dma_resv_unlock(resv);
+		}
 		drm_gem_object_put(obj);
 	}
 

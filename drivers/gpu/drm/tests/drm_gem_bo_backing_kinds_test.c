@@ -580,12 +580,11 @@ static int op_iommu_map(struct kunit *test, struct kind_bo *bo)
 		.ops = &ops,
 		.pgsize_bitmap = PAGE_SIZE,
 	};
-	ssize_t ret;
+	int ret;
 
-	ret = drm_gem_bo_backing_iommu_map(&bo->backing, &domain, SZ_1G, IOMMU_READ);
-	if (ret < 0)
+	ret = dma_runs_iommu_map(&bo->backing.runs, &domain, SZ_1G, IOMMU_READ);
+	if (ret)
 		return ret;
-	KUNIT_EXPECT_EQ(test, ret, KIND_SIZE);
 	KUNIT_EXPECT_EQ(test, domain.geometry.aperture_start, KIND_SIZE);
 
 	return 0;
@@ -595,7 +594,7 @@ static int op_iommu_map(struct kunit *test, struct kind_bo *bo)
 {
 	struct iommu_domain *domain = NULL;
 
-	return min(drm_gem_bo_backing_iommu_map(&bo->backing, domain, SZ_1G, IOMMU_READ), 0);
+	return dma_runs_iommu_map(&bo->backing.runs, domain, SZ_1G, IOMMU_READ);
 }
 #endif
 
@@ -703,53 +702,50 @@ static int op_export_cpu(struct kunit *test, struct kind_bo *bo)
 	return ret;
 }
 
-static int map_peer(struct kunit *test, struct kind_bo *bo, struct device *dev,
-		    enum dma_data_direction dir)
+static int map_for(struct kunit *test, struct kind_bo *bo, struct device *dev,
+		   enum dma_data_direction dir)
 {
-	struct drm_gem_bo_peer *peer;
+	struct dma_runs *list;
 	dma_addr_t dma_addr;
 
-	peer = drm_gem_bo_backing_map_peer(&bo->backing, dev, dir);
-	if (IS_ERR(peer))
-		return PTR_ERR(peer);
-	KUNIT_EXPECT_GE(test, dma_runs_contiguous(peer->list, 0, &dma_addr), PAGE_SIZE);
+	list = dma_runs_map_for(&bo->backing.runs, dev, dir, 0);
+	if (IS_ERR(list))
+		return PTR_ERR(list);
+	KUNIT_EXPECT_GE(test, dma_runs_contiguous(list, 0, &dma_addr), PAGE_SIZE);
 
 	/* In any direction, however it is mapped. */
-	if (bo->row != IMPORTED) {
-		KUNIT_EXPECT_EQ(test, op_begin(test, bo), 0);
-		KUNIT_EXPECT_EQ(test, op_end(test, bo), 0);
-		dma_resv_lock(bo->base.resv, NULL);
-		KUNIT_EXPECT_LT(test, drm_gem_bo_backing_free(&bo->backing), 0);
-		KUNIT_EXPECT_LT(test, drm_gem_bo_backing_free(&bo->backing), 0);
-		dma_resv_unlock(bo->base.resv);
-	}
-	drm_gem_bo_backing_unmap_peer(&bo->backing, peer);
+	KUNIT_EXPECT_EQ(test, op_begin(test, bo), 0);
+	KUNIT_EXPECT_EQ(test, op_end(test, bo), 0);
+	dma_resv_lock(bo->base.resv, NULL);
+	KUNIT_EXPECT_EQ(test, drm_gem_bo_backing_free(&bo->backing), -EBUSY);
+	dma_resv_unlock(bo->base.resv);
+	dma_runs_free(list);
 
 	return 0;
 }
 
-static int op_map_peer(struct kunit *test, struct kind_bo *bo)
+static int op_map_for(struct kunit *test, struct kind_bo *bo)
 {
 	struct kind_ctx *ctx = test->priv;
 
-	KUNIT_EXPECT_EQ(test, map_peer(test, bo, ctx->other, DMA_NONE), -EINVAL);
+	KUNIT_EXPECT_LT(test, map_for(test, bo, ctx->other, DMA_NONE), 0);
 
-	return map_peer(test, bo, ctx->other, DMA_BIDIRECTIONAL);
+	return map_for(test, bo, ctx->other, DMA_BIDIRECTIONAL);
 }
 
-static int op_map_peer_read(struct kunit *test, struct kind_bo *bo)
+static int op_map_for_reads(struct kunit *test, struct kind_bo *bo)
 {
 	struct kind_ctx *ctx = test->priv;
 
-	return map_peer(test, bo, ctx->other, DMA_TO_DEVICE);
+	return map_for(test, bo, ctx->other, DMA_TO_DEVICE);
 }
 
 /* Who asks twice gets what it has, wherever that is. */
-static int op_map_peer_owner(struct kunit *test, struct kind_bo *bo)
+static int op_map_for_owner(struct kunit *test, struct kind_bo *bo)
 {
 	struct kind_ctx *ctx = test->priv;
 
-	return map_peer(test, bo, ctx->dev, DMA_BIDIRECTIONAL);
+	return map_for(test, bo, ctx->dev, DMA_BIDIRECTIONAL);
 }
 
 /* What is allocated stays mapped. */
@@ -813,9 +809,9 @@ static const struct {
 	{ "to a table, p2p", op_export_p2p,      OTHER, true,  {  0, NO,  0,  0,  0 } },
 	{ "to a list",       op_export_list,     OTHER, true,  {  0, NO,  0,  0,  0 } },
 	{ "to a CPU",        op_export_cpu,      ANY,   true,  {  0, NO,  0, NO,  0 } },
-	{ "map_peer",        op_map_peer,        OTHER, true,  {  0,  0,  0,  0,  0 } },
-	{ "map_peer, reads", op_map_peer_read,   OTHER, true,  {  0,  0,  0,  0,  0 } },
-	{ "map_peer, owner", op_map_peer_owner,  ANY,   true,  {  0,  0,  0,  0,  0 } },
+	{ "map_for",         op_map_for,         OTHER, true,  {  0, NO,  0,  0,  0 } },
+	{ "map_for, reads",  op_map_for_reads,   OTHER, true,  {  0, NO,  0,  0,  0 } },
+	{ "map_for, owner",  op_map_for_owner,   ANY,   true,  {  0, NO,  0,  0,  0 } },
 	{ "unmap",           op_unmap,           ANY,   false, {  0,  0, BU, BU, BU } },
 	{ "free",            op_free,            ANY,   false, {  0, NO,  0,  0,  0 } },
 	{ "free again",      op_free,            ANY,   false, {  0, NO,  0,  0,  0 } },
@@ -934,8 +930,8 @@ static void test_no_dma_mask(struct kunit *test)
 	ctx->other->dma_mask = NULL;
 	for (row = 0; row < NUM_ROWS; row++) {
 		kind_alloc_locked(bo[row], row);
-		KUNIT_EXPECT_EQ(test, -ENODEV,
-				map_peer(test, bo[row], ctx->other, DMA_BIDIRECTIONAL));
+		KUNIT_EXPECT_EQ(test, map_for(test, bo[row], ctx->other, DMA_BIDIRECTIONAL),
+				row == IMPORTED ? -EOPNOTSUPP : -ENODEV);
 	}
 	ctx->other->dma_mask = mask;
 }
@@ -979,7 +975,7 @@ static void test_empty(struct kunit *test)
 		KUNIT_EXPECT_NULL(test, drm_gem_bo_backing_vaddr(&bo->backing));
 		KUNIT_EXPECT_EQ(test, op_mmap(test, bo), -ENXIO);
 		if (row != IMPORTED)
-			KUNIT_EXPECT_EQ(test, op_map_peer(test, bo), -ENXIO);
+			KUNIT_EXPECT_EQ(test, op_map_for(test, bo), -ENXIO);
 	}
 }
 
@@ -1321,22 +1317,22 @@ static bool can_fail_alloc(void)
 }
 
 /* The memory, and that for another device. */
-static int alloc_and_map_peer(struct kunit *test, struct kind_bo *bo)
+static int alloc_and_map_for(struct kunit *test, struct kind_bo *bo)
 {
 	struct kind_ctx *ctx = test->priv;
-	struct drm_gem_bo_peer *peer;
+	struct dma_runs *list;
 	int ret;
 
 	ret = kind_alloc_locked(bo, bo->row);
 	if (!ret)
 		ret = kind_map_locked(bo);
-	if (ret)
+	if (ret || bo->row == IMPORTED)
 		return ret;
 
-	peer = drm_gem_bo_backing_map_peer(&bo->backing, ctx->other, DMA_BIDIRECTIONAL);
-	if (IS_ERR(peer))
-		return PTR_ERR(peer);
-	drm_gem_bo_backing_unmap_peer(&bo->backing, peer);
+	list = dma_runs_map_for(&bo->backing.runs, ctx->other, DMA_BIDIRECTIONAL, 0);
+	if (IS_ERR(list))
+		return PTR_ERR(list);
+	dma_runs_free(list);
 
 	return 0;
 }
@@ -1345,9 +1341,7 @@ static void kind_give_back(struct kind_bo *bo)
 {
 	dma_resv_lock(bo->base.resv, NULL);
 	drm_gem_bo_backing_unmap(&bo->backing);
-	if (bo->row == STREAMING)
-		drm_gem_bo_backing_free(&bo->backing);
-	else if (bo->row != IMPORTED)
+	if (bo->row != IMPORTED)
 		drm_gem_bo_backing_free(&bo->backing);
 	dma_resv_unlock(bo->base.resv);
 }
@@ -1369,7 +1363,7 @@ static void kind_fail_all(struct kunit *test, struct kind_bo *bo)
 		bool done;
 
 		current->fail_nth = n;
-		ret = alloc_and_map_peer(test, bo);
+		ret = alloc_and_map_for(test, bo);
 		done = current->fail_nth;
 		current->fail_nth = 0;
 		KUNIT_EXPECT_TRUE(test, list_empty(&bo->backing.runs.others));

@@ -561,8 +561,7 @@ static void test_hole_refused(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, dma == DMA_MAPPING_ERROR);
 	dma_resv_unlock(b->obj->resv);
 	KUNIT_EXPECT_EQ(test, -ENXIO,
-			PTR_ERR(drm_gem_bo_backing_map_peer(b, b->runs.dev, DMA_BIDIRECTIONAL)));
-	KUNIT_EXPECT_FALSE(test, b->dirty);
+			PTR_ERR(dma_runs_map_for(&b->runs, b->runs.dev, DMA_BIDIRECTIONAL, 0)));
 }
 
 /* Twice is once, and to undo what was not done is nothing. */
@@ -1151,10 +1150,6 @@ static void test_import_size(struct kunit *test)
 		imp = test_bo_create(test, ctx->drm[1], DMA_RUNS_IMPORTED, false, sizes[i]);
 		KUNIT_EXPECT_EQ(test, drm_gem_bo_backing_import(&imp->backing, dma_buf), -EINVAL);
 		KUNIT_EXPECT_FALSE(test, dma_runs_is_mapped(imp->backing.list));
-		/* Nor for anybody else. */
-		KUNIT_EXPECT_EQ(test, PTR_ERR(drm_gem_bo_backing_map_peer(&imp->backing,
-									  exp->backing.runs.dev,
-									  DMA_TO_DEVICE)), -EINVAL);
 		KUNIT_EXPECT_TRUE(test, list_empty(&exp->backing.runs.others));
 		kunit_release_action(test, test_bo_put, &imp->base);
 	}
