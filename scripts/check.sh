@@ -10,7 +10,7 @@ set -euo pipefail
 . "$(dirname "$0")/tree.sh"
 
 WORK=$BUILD/check
-CHECKS="shell spdx numbers bars gone example series roundtrip maintainers checkpatch kerneldoc compile sparse bisect"
+CHECKS="shell spdx numbers bars gone mutations example series roundtrip maintainers checkpatch kerneldoc compile sparse bisect"
 # WHOLE=1, as make check-all has it: what compiles for hours.
 MORE_CHECKS="bisect_arm64 bisect_arm bisect_x86_64"
 
@@ -113,6 +113,16 @@ check_gone() {
 	g grep -nE 'dma_get_sgtable|\.get_sgtable' HEAD -- '*.c' '*.h' '*.rs' |
 		grep -vE '^[^:]*:[^:]*:[0-9]+:[[:space:]]*(/?\*|//)' >"$WORK/gone" || true
 	verdict dma_get_sgtable-gone "$WORK/gone"
+}
+
+# check_mutations: each of mutations/ still says where its bug goes.
+check_mutations() {
+	local diff
+	empty mutations-apply && return
+	for diff in "$TOP"/mutations/*/*.diff; do
+		g apply --check "$diff" 2>/dev/null || echo "${diff#"$TOP"/} does not apply"
+	done >"$WORK/mutations"
+	verdict mutations-apply "$WORK/mutations"
 }
 
 # scratch: a clone of build/linux for checks that move its work tree.
