@@ -9,7 +9,7 @@ export STAGE_T0 := $(shell date +%s)
 MAKEFLAGS += --no-print-directory
 SHELL := /bin/bash
 
-VERBS := demo census matrix test source kernel guest kunit igt prime mesa gl panfrost fuzz bench mutations compile check check-all refresh series rust clean
+VERBS := demo census matrix test source kernel guest kunit igt prime mesa gl panfrost fuzz bench mutations mutants compile check check-all refresh series rust clean
 
 .PHONY: help test-all test-qemu $(VERBS)
 
@@ -17,7 +17,7 @@ help:
 	@echo 'make demo       boot the converted kernel, draw with stock Mesa, write out/demo.png'
 	@echo 'make test       all lanes, one table, one closing line (see README.md)'
 	@echo 'make test-all   the same and the lanes that compile for long: Mesa, debug kernels, all of QEMU (hours)'
-	@echo 'make test-qemu  arm64, arm and x86_64 kernels in QEMU (make test has the arm64 one)'
+	@echo 'make test-qemu  arm64, arm and x86_64 kernels in QEMU'
 	@echo
 	@echo 'make source     build/linux: the pinned kernel and one commit per patch'
 	@echo 'make kernel     build/um/linux: User Mode Linux'
@@ -37,6 +37,7 @@ help:
 	@echo 'make census     who still carries pages and tables, before and after the series'
 	@echo 'make bench      time to fill GPU page tables, list against sg_table'
 	@echo 'make mutations  is a bug put into the drivers on purpose found?'
+	@echo 'make mutants    small bugs in the list, one after the other: is each found? SAMPLE=100: elsewhere, too'
 	@echo 'make rust       compile the Rust binding and tyr in a chroot'
 	@echo
 	@echo 'make refresh    commits of build/linux -> patches/ and new files'

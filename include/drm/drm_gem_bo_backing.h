@@ -11,8 +11,6 @@
 #include <drm/drm_gem.h>
 #include <drm/drm_prime.h>
 
-struct seq_file;
-
 /**
  * struct drm_gem_bo_backing - the memory of one GEM buffer object
  *
@@ -141,20 +139,6 @@ struct dma_runs *drm_gem_bo_backing_map_runs(struct dma_buf_attachment *attach,
 					     enum dma_data_direction dir);
 
 /**
- * drm_gem_bo_backing_unmap_runs - undo drm_gem_bo_backing_map_runs()
- * @attach: the importer
- * @list: what it returned
- *
- * For &dma_buf_ops.unmap_runs. Caches are maintained by the begin and the end of
- * CPU access only: the CPU may be writing.
- */
-static inline void
-drm_gem_bo_backing_unmap_runs(struct dma_buf_attachment *attach, struct dma_runs *list)
-{
-	dma_runs_free(list);
-}
-
-/**
  * drm_gem_bo_backing_resident_size - how much memory the object keeps resident
  * @backing: the backing
  *
@@ -165,19 +149,6 @@ static inline u64
 drm_gem_bo_backing_resident_size(const struct drm_gem_bo_backing *backing)
 {
 	return (u64)backing->runs.num_populated << PAGE_SHIFT;
-}
-
-/**
- * drm_gem_bo_backing_mapped_size - how much of the object is mapped for DMA
- * @backing: the backing
- *
- * Returns:
- * Size in bytes of what the owner's device has mapped.
- */
-static inline u64
-drm_gem_bo_backing_mapped_size(const struct drm_gem_bo_backing *backing)
-{
-	return (u64)backing->list->num_mapped << PAGE_SHIFT;
 }
 
 /**
@@ -307,7 +278,5 @@ vm_fault_t drm_gem_bo_backing_fault(struct drm_gem_bo_backing *backing,
 				    struct vm_fault *vmf, unsigned int order);
 vm_fault_t drm_gem_bo_backing_pfn_mkwrite(struct drm_gem_bo_backing *backing,
 					  struct vm_fault *vmf);
-
-int drm_gem_bo_backing_show(struct seq_file *m, void *data);
 
 #endif /* __DRM_GEM_BO_BACKING_H__ */

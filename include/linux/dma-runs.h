@@ -217,6 +217,7 @@ int __dma_cursor_begin(struct dma_cursor *cur, const struct dma_runs *runs,
 bool __dma_cursor_next(struct dma_cursor *cur, u64 max, bool phys);
 
 /* For a device; kernel/dma/runs_map.c. */
+u32 dma_run_max_pages(struct device *dev);
 int dma_run_map(const struct dma_runs *runs, struct dma_run *run);
 int dma_runs_map(struct dma_runs *runs, u32 index, u32 num_pages);
 void dma_runs_unmap(struct dma_runs *runs);

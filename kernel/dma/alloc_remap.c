@@ -322,6 +322,7 @@ static int runs_copy(struct dma_runs *copy, const struct dma_runs *runs)
 static struct dma_runs *runs_map_copy(const struct dma_runs *runs, struct device *dev,
 				      enum dma_data_direction dir, unsigned long attrs)
 {
+	bool shared = runs->num_mapped || !list_empty(&runs->others);
 	struct dma_runs *copy;
 	int ret;
 
@@ -330,7 +331,7 @@ static struct dma_runs *runs_map_copy(const struct dma_runs *runs, struct device
 	/* Who bounces is alone, see dma_runs_map(). */
 	if (dma_runs_bounces(runs))
 		return ERR_PTR(-EIO);
-	if (runs->num_mapped || !list_empty(&runs->others))
+	if (shared)
 		attrs |= DMA_ATTR_NO_BOUNCE;
 	/* Nobody knows the routes to what is on no bus that has a provider. */
 	if (runs->kind == DMA_RUNS_RESOURCE && !runs->provider && dev != runs->dev &&
@@ -348,9 +349,12 @@ static struct dma_runs *runs_map_copy(const struct dma_runs *runs, struct device
 		dma_runs_free(copy);
 		return ERR_PTR(ret);
 	}
-	/* What clears memory may do that in the cache. */
-	if (runs->kind == DMA_RUNS_NONCOHERENT)
-		dma_runs_sync(copy, 0, (u64)copy->num_pages << PAGE_SHIFT, dir, true);
+	/* Memory is cleared through the cache, however the CPU sees it later. */
+	if (runs->kind == DMA_RUNS_NONCOHERENT || (runs->uncached && !shared)) {
+		copy->uncached = false;
+		dma_runs_sync(copy, 0, (u64)copy->num_pages << PAGE_SHIFT, DMA_BIDIRECTIONAL, true);
+		copy->uncached = runs->uncached;
+	}
 
 	return copy;
 }

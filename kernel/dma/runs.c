@@ -106,11 +106,9 @@ int __dma_runs_add(struct dma_runs *runs, const struct dma_run *new)
 	bool no_phys = new->mapped && new->phys == DMA_RUN_NO_PHYS;
 
 	if (!runs_has_range(runs, new->index, new->num_pages) ||
-	    !runs_addr_fits(new, new->dma_addr, (dma_addr_t)-1))
-		return -EINVAL;
-	if (no_phys && dma_runs_can(runs, DMA_RUNS_CAN_SHOW_PAGES))
-		return -EINVAL;
-	if (!no_phys && !runs_addr_fits(new, new->phys, PHYS_ADDR_MAX))
+	    (new->mapped && !runs_addr_fits(new, new->dma_addr, (dma_addr_t)-1)) ||
+	    (no_phys ? dma_runs_can(runs, DMA_RUNS_CAN_SHOW_PAGES) :
+		       !runs_addr_fits(new, new->phys, PHYS_ADDR_MAX)))
 		return -EINVAL;
 
 	return runs_append(runs, new);

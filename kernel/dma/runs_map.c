@@ -22,10 +22,15 @@ struct dma_range {
 	struct sg_table sgt;
 };
 
-/* The longest run that a device can map in one call: it may have to bounce. */
-static u32 runs_max_pages(struct device *dev)
+/*
+ * The longest run that a device can map in one call: it may have to bounce. Like
+ * dma_run_map() not static for their test alone.
+ */
+u32 dma_run_max_pages(struct device *dev)
 {
 	size_t max = dev->dma_mask ? dma_max_mapping_size(dev) : SIZE_MAX;
+
+	KUNIT_STATIC_STUB_REDIRECT(dma_run_max_pages, dev);
 
 	/* Of 32 bits that is less than a list can have. */
 	if (max == SIZE_MAX)
@@ -219,15 +224,17 @@ static void runs_unmap(const struct dma_runs *runs, struct dma_run *run, u32 num
 	}
 }
 
-/* Not static for its test alone. */
 int dma_run_map(const struct dma_runs *runs, struct dma_run *run)
 {
+	dma_addr_t dma_addr;
+
 	KUNIT_STATIC_STUB_REDIRECT(dma_run_map, runs, run);
 
-	run->dma_addr = dma_map_phys(runs->dev, run->phys, dma_run_size(run),
-				     runs->dir, runs->attrs);
-	if (dma_mapping_error(runs->dev, run->dma_addr))
+	dma_addr = dma_map_phys(runs->dev, run->phys, dma_run_size(run), runs->dir,
+				runs->attrs);
+	if (dma_mapping_error(runs->dev, dma_addr))
 		return -EIO;
+	run->dma_addr = dma_addr;
 	run_set_mapped(run, false);
 
 	return 0;
@@ -243,7 +250,7 @@ static int runs_map_each(struct dma_runs *runs, u32 first, u32 *num)
 	u32 i;
 
 	if (!(runs->attrs & DMA_ATTR_NO_BOUNCE))
-		max_pages = min(max_pages, runs_max_pages(runs->dev));
+		max_pages = min(max_pages, dma_run_max_pages(runs->dev));
 	if (max_pages < DMA_RUNS_MAX_PAGES) {
 		ret = dma_runs_cut(runs, num, first, max_pages);
 		if (ret)
@@ -357,27 +364,14 @@ bool dma_runs_bounces(const struct dma_runs *runs)
 }
 
 /*
- * A copy is as new as the last sync, which writes all of it: beside another mapping
- * that would undo what somebody else wrote. So who bounces is alone.
+ * A device that only has a largest mapping because it may have to bounce. What the
+ * CPU sees uncached is copied through the cache, but on x86 all aliases are the same.
  */
-static int runs_map_alone(struct dma_runs *runs, u32 first, u32 end)
+static bool runs_may_bounce(const struct dma_runs *runs)
 {
-	unsigned long attrs = runs->attrs;
-	bool alone = list_empty(&runs->others);
-	int ret;
-
-	if (!alone && dma_runs_bounces(runs))
-		return -EIO;
-
-	runs->attrs |= DMA_ATTR_NO_BOUNCE;
-	ret = runs_map_range(runs, first, end);
-	runs->attrs = attrs;
-	if (ret == -EIO && alone && !(attrs & DMA_ATTR_NO_BOUNCE)) {
-		ret = runs_map_range(runs, first, end);
-		runs->bounced |= !ret;
-	}
-
-	return ret;
+	return runs->kind == DMA_RUNS_STREAMING && !(runs->attrs & DMA_ATTR_NO_BOUNCE) &&
+	       list_empty(&runs->others) && (IS_ENABLED(CONFIG_X86) || !runs->uncached) &&
+	       dma_run_max_pages(runs->dev) < DMA_RUNS_MAX_PAGES;
 }
 
 /**
@@ -399,6 +393,7 @@ static int runs_map_alone(struct dma_runs *runs, u32 first, u32 end)
 int dma_runs_map(struct dma_runs *runs, u32 index, u32 num_pages)
 {
 	u32 first, end = index + num_pages;
+	unsigned long attrs;
 	int ret;
 
 	might_sleep();
@@ -411,13 +406,26 @@ int dma_runs_map(struct dma_runs *runs, u32 index, u32 num_pages)
 		return -ENXIO;
 	if (!runs->dev || !runs->dev->dma_mask)
 		return -ENODEV;
+	/*
+	 * A copy is as new as the last sync, which writes all of it: beside another
+	 * mapping that would undo what somebody else wrote. So who bounces is alone.
+	 */
+	if (!list_empty(&runs->others) && dma_runs_bounces(runs))
+		return -EIO;
 
 	if (runs->kind == DMA_RUNS_RESOURCE)
 		runs->attrs |= DMA_ATTR_MMIO;
 	first = dma_runs_find(runs, index) - runs->runs;
 	/* As far as whole runs go, also when they are cut. */
 	end = dma_run_end(dma_runs_find(runs, end - 1));
-	ret = runs_map_alone(runs, first, end);
+	attrs = runs->attrs;
+	runs->attrs |= DMA_ATTR_NO_BOUNCE;
+	ret = runs_map_range(runs, first, end);
+	runs->attrs = attrs;
+	if (ret == -EIO && runs_may_bounce(runs)) {
+		ret = runs_map_range(runs, first, end);
+		runs->bounced |= !ret;
+	}
 	dma_runs_check(runs);
 
 	return ret;
@@ -646,34 +654,42 @@ EXPORT_SYMBOL_GPL(dma_runs_iommu_map);
  * @num_pages: its length
  * @gup_flags: FOLL_LONGTERM, and FOLL_WRITE unless it is only going to be read
  *
- * The memory stays the process's: do not map it for another one. May sleep.
+ * The memory stays the process's: do not map it for another one. If only a part of
+ * its first or last page is meant, others may write the rest meanwhile: set
+ * DMA_ATTR_SKIP_CPU_SYNC and call dma_runs_sync() for that part. May sleep.
  *
- * Return: 0, -EINVAL if it is not aligned or does not fit into the buffer, -ENOMEM,
- * or what pin_user_pages_fast() says: -EFAULT for a hole, or without the right to
- * write. After an error a part may be there, for dma_runs_unpin_user().
+ * Return: 0, -EINVAL if it is empty, not aligned, does not fit into the buffer or
+ * the list is of another kind, -ENOMEM, or what pin_user_pages_fast() says: -EFAULT
+ * for a hole, or without the right to write. After an error a part may be there, for
+ * dma_runs_unpin_user().
  */
 int dma_runs_pin_user(struct dma_runs *runs, u32 index, unsigned long addr, u32 num_pages,
 		      unsigned int gup_flags)
 {
+	u32 pinned = 0, added = 0;
 	struct page **pages;
-	int i, got, ret = 0;
+	int got, ret = 0;
 
-	if (!PAGE_ALIGNED(addr))
+	if (!PAGE_ALIGNED(addr) || !num_pages || runs->kind != DMA_RUNS_STREAMING)
 		return -EINVAL;
 	pages = kvmalloc_objs(*pages, num_pages, GFP_KERNEL | __GFP_NOWARN);
 	if (!pages)
 		return -ENOMEM;
 
-	got = pin_user_pages_fast(addr, num_pages, gup_flags, pages);
-	for (i = 0; i < got; i++) {
-		ret = dma_runs_add(runs, index + i, page_to_phys(pages[i]), 1);
-		if (ret) {
-			unpin_user_pages(pages + i, got - i);
-			break;
-		}
+	/* What is pinned in part tells why when it is asked for the rest. */
+	do {
+		got = pin_user_pages_fast(addr + pinned * PAGE_SIZE, num_pages - pinned, gup_flags,
+					  pages + pinned);
+		pinned += max(got, 0);
+	} while (got > 0 && pinned < num_pages);
+	if (got <= 0)
+		ret = got ?: -EFAULT;
+	while (!ret && added < pinned) {
+		ret = dma_runs_add(runs, index + added, page_to_phys(pages[added]), 1);
+		added += !ret;
 	}
-	if (!ret && got != num_pages)
-		ret = got < 0 ? got : -EFAULT;
+	if (ret)
+		unpin_user_pages(pages + added, pinned - added);
 	kvfree(pages);
 
 	return ret;

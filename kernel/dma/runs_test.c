@@ -341,6 +341,26 @@ static void test_map_parts(struct kunit *test)
 	dma_runs_clear(&runs);
 }
 
+/* What the owner does not reach another device may, before and after that was tried. */
+static void test_map_unreachable(struct kunit *test)
+{
+	struct device *dev = test_device(test, "owner"), *other = test_device(test, "other");
+	struct dma_runs runs, *list;
+
+	scattered_init(test, &runs, dev);
+	dev->bus_dma_limit = 1;
+	kunit_warning_suppress(test) {
+		KUNIT_EXPECT_EQ(test, dma_runs_map(&runs, 0, SCATTERED), -EIO);
+	}
+	KUNIT_EXPECT_EQ(test, runs.num_mapped, 0);
+	KUNIT_EXPECT_FALSE(test, runs.bounced);
+	list = dma_runs_map_for(&runs, other, DMA_TO_DEVICE, 0);
+	KUNIT_EXPECT_NOT_ERR_OR_NULL(test, list);
+	if (!IS_ERR(list))
+		dma_runs_free(list);
+	dma_runs_clear(&runs);
+}
+
 static void test_map_refused(struct kunit *test)
 {
 	struct device *dev = test_device(test, "owner");
@@ -397,6 +417,11 @@ static int stub_run_map(const struct dma_runs *runs, struct dma_run *run)
 	return 0;
 }
 
+static u32 stub_max_pages(struct device *dev)
+{
+	return dev_get_drvdata(dev) ? 1 : DMA_RUNS_MAX_PAGES;
+}
+
 static void expect_map_for(struct kunit *test, struct dma_runs *runs, struct device *dev, int ret)
 {
 	struct dma_runs *other = dma_runs_map_for(runs, dev, DMA_BIDIRECTIONAL, 0);
@@ -417,6 +442,7 @@ static void test_map_bounced(struct kunit *test)
 	scattered_init(test, &runs, dev);
 	dev_set_drvdata(bounces, test);
 	kunit_activate_static_stub(test, dma_run_map, stub_run_map);
+	kunit_activate_static_stub(test, dma_run_max_pages, stub_max_pages);
 
 	/* Alone. */
 	other = dma_runs_map_for(&runs, bounces, DMA_BIDIRECTIONAL, 0);
@@ -449,6 +475,12 @@ static void test_map_bounced(struct kunit *test)
 	expect_map_for(test, &runs, any, 0);
 	runs.attrs = DMA_ATTR_NO_BOUNCE;
 	KUNIT_EXPECT_EQ(test, dma_runs_map(&runs, 0, SCATTERED), -EIO);
+	/* What was refused is as it was. */
+	expect_map_for(test, &runs, any, 0);
+	runs.attrs = 0;
+	runs.uncached = true;
+	KUNIT_EXPECT_EQ(test, dma_runs_map(&runs, 0, SCATTERED), IS_ENABLED(CONFIG_X86) ? 0 : -EIO);
+	dma_runs_unmap(&runs);
 	dma_runs_clear(&runs);
 }
 
@@ -462,11 +494,12 @@ static unsigned long user_memory(struct kunit *test, unsigned long prot, u32 num
 	return addr;
 }
 
-static void expect_unpinned(struct kunit *test, struct dma_runs *runs, unsigned long addr)
+static void expect_unpinned(struct kunit *test, struct dma_runs *runs, unsigned long addr,
+			    bool dirty)
 {
 	struct page *page;
 
-	dma_runs_unpin_user(runs, true);
+	dma_runs_unpin_user(runs, dirty);
 	KUNIT_EXPECT_EQ(test, runs->num_runs, 0);
 	if (get_user_pages_fast(addr, 1, 0, &page) != 1)
 		return;
@@ -483,6 +516,7 @@ static void test_pin_user(struct kunit *test)
 
 	dma_runs_init(&runs, NULL, DMA_RUNS_STREAMING, num + 1);
 	KUNIT_EXPECT_EQ(test, dma_runs_pin_user(&runs, 0, addr + 1, 1, 0), -EINVAL);
+	KUNIT_EXPECT_EQ(test, dma_runs_pin_user(&runs, 0, addr, 0, 0), -EINVAL);
 	KUNIT_EXPECT_EQ(test, dma_runs_pin_user(&runs, 0, addr, num, FOLL_WRITE | FOLL_LONGTERM),
 			0);
 	KUNIT_EXPECT_EQ(test, runs.num_populated, num);
@@ -495,18 +529,18 @@ static void test_pin_user(struct kunit *test)
 	}
 	/* Does not fit any more. */
 	KUNIT_EXPECT_EQ(test, dma_runs_pin_user(&runs, num, addr, 2, 0), -EINVAL);
-	expect_unpinned(test, &runs, addr);
+	expect_unpinned(test, &runs, addr, true);
 
 	/* Over a hole. */
 	KUNIT_EXPECT_EQ(test, vm_munmap(addr + (num - 1) * PAGE_SIZE, PAGE_SIZE), 0);
 	KUNIT_EXPECT_EQ(test, dma_runs_pin_user(&runs, 0, addr, num, FOLL_WRITE), -EFAULT);
-	expect_unpinned(test, &runs, addr);
+	expect_unpinned(test, &runs, addr, true);
 
 	/* To be written, which it must not be. */
 	addr = user_memory(test, PROT_READ, 2);
 	KUNIT_EXPECT_EQ(test, dma_runs_pin_user(&runs, 0, addr, 2, FOLL_WRITE), -EFAULT);
 	KUNIT_EXPECT_EQ(test, dma_runs_pin_user(&runs, 0, addr, 2, 0), 0);
-	expect_unpinned(test, &runs, addr);
+	expect_unpinned(test, &runs, addr, false);
 }
 
 static void test_map_ranges(struct kunit *test)
@@ -548,6 +582,7 @@ static struct kunit_case runs_test_cases[] = {
 	KUNIT_CASE(test_cursor_parts),
 	KUNIT_CASE(test_growth),
 	KUNIT_CASE(test_map_parts),
+	KUNIT_CASE(test_map_unreachable),
 	KUNIT_CASE(test_map_refused),
 	KUNIT_CASE(test_map_for),
 	KUNIT_CASE(test_map_bounced),

@@ -550,7 +550,8 @@ EXPORT_SYMBOL_GPL(drm_gem_bo_backing_fini);
  * @attach: the importer of a GEM object with a backing
  * @dir: direction of its transfers
  *
- * For &dma_buf_ops.map_runs, together with drm_gem_bo_backing_unmap_runs().
+ * For &dma_buf_ops.map_runs; &dma_buf_ops.unmap_runs is not needed. Caches are
+ * maintained by the begin and the end of CPU access only: the CPU may be writing.
  *
  * Returns:
  * The list or an error pointer, see dma_runs_map_for().
@@ -564,7 +565,6 @@ struct dma_runs *drm_gem_bo_backing_map_runs(struct dma_buf_attachment *attach,
 
 	dma_resv_assert_held(obj->resv);
 
-	/* What the CPU wrote is synced by begin and end of its access. */
 	list = dma_runs_map_for(&backing->runs, attach->dev, dir, DMA_ATTR_SKIP_CPU_SYNC);
 	if (!IS_ERR(list) && dir != DMA_TO_DEVICE)
 		backing->dirty = true;

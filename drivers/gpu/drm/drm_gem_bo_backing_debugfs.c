@@ -13,6 +13,8 @@
 #include <drm/drm_gem_bo_backing.h>
 #include <drm/drm_vma_manager.h>
 
+#include "drm_internal.h"
+
 static size_t backing_metadata_size(const struct drm_gem_bo_backing *backing)
 {
 	size_t size = sizeof(*backing);

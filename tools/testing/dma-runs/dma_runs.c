@@ -24,7 +24,7 @@ static void check_failed(int line, const char *what)
 {
 	if (failures++ < 20)
 		fprintf(stderr, "dma-runs: line %d: %s\n", line, what);
-#ifdef DMA_RUNS_FUZZ
+#if defined(DMA_RUNS_FUZZ) || defined(DMA_RUNS_STOP)
 	abort();
 #endif
 }

@@ -112,7 +112,7 @@ static void vkms_test_gem_native(struct kunit *test)
 
 	KUNIT_ASSERT_EQ(test, 0, drm_gem_fb_vmap(&fb->base, fb->map, fb->data));
 	KUNIT_EXPECT_TRUE(test, dma_runs_is_populated(&backing->runs));
-	KUNIT_EXPECT_EQ(test, drm_gem_bo_backing_mapped_size(backing), 0);
+	KUNIT_EXPECT_EQ(test, backing->list->num_mapped, 0);
 	KUNIT_ASSERT_EQ(test, 0, dma_cursor_begin_phys(&cur, &backing->runs, 0, TEST_SIZE));
 	while (dma_cursor_next_phys(&cur))
 		size += cur.size;
@@ -151,12 +151,12 @@ static void vkms_test_gem_imported(struct kunit *test)
 
 	vkms_test_check(test, fb, 0xa5);
 	KUNIT_EXPECT_EQ(test, drm_gem_bo_backing_resident_size(backing), 0);
-	KUNIT_EXPECT_EQ(test, drm_gem_bo_backing_mapped_size(backing), 0);
+	KUNIT_EXPECT_EQ(test, backing->list->num_mapped, 0);
 	KUNIT_EXPECT_NULL(test, drm_gem_bo_backing_page(backing, 0));
 
 	vkms_test_fill(test, fb, 0x3c);
 	vkms_test_check(test, vkms_test_fb(test, &shmem->base), 0x3c);
-	KUNIT_EXPECT_EQ(test, drm_gem_bo_backing_mapped_size(&shmem->backing), 0);
+	KUNIT_EXPECT_EQ(test, shmem->backing.list->num_mapped, 0);
 }
 
 static void vkms_test_gem_self_import(struct kunit *test)

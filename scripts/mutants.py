@@ -1,0 +1,166 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0
+"""Small bugs, one at a time, in C code of the kernel's style.
+
+mutants.py list FILE...              all of them, a line each: KEY<tab>FILE<tab>LINE<tab>WHAT
+mutants.py apply DIR FILE KEY        puts one into DIR/FILE
+mutants.py sample COUNT FILE...      as many of them, always the same ones
+mutants.py judge RESULTS SURVIVORS   counts; what survived and is not in SURVIVORS is an error
+
+A KEY is made of the function, the line's text and what becomes of it, so that it stays when lines
+move. RESULTS has lines KEY<tab>FILE<tab>LINE<tab>WHAT<tab>found, survived or broken (does not
+compile); SURVIVORS has lines KEY<tab>REASON.
+"""
+import hashlib
+import re
+import sys
+
+SWAPS = [
+    (r" < ", " <= "), (r" < ", " > "), (r" <= ", " < "), (r" > ", " >= "), (r" > ", " < "), (r" >= ", " > "),
+    (r" == ", " != "), (r" != ", " == "), (r" && ", " || "), (r" \|\| ", " && "), (r" \+ ", " - "),
+    (r" - ", " + "), (r" \+= ", " -= "), (r" -= ", " += "), (r"\+\+", "--"), (r"--", "++"), (r" << ", " >> "),
+    (r" >> ", " << "), (r" & ", " | "), (r" \|= ", " &= "), (r" &= ", " |= "), (r"!(?=[\w(])", ""), (r"\btrue\b", "false"),
+    (r"\bfalse\b", "true"), (r"\bmin\(", "max("), (r"\bmax\(", "min("), (r"\bmin3\(", "max3("),
+    (r"(?<![\w.])0(?![\w.])", "1"), (r"(?<![\w.])1(?![\w.])", "0"), (r"(?<![\w.])1(?![\w.])", "2"),
+    (r"(?<![\w.])2(?![\w.])", "1"), (r"\bbreak;", "continue;"), (r"\bcontinue;", "break;"),
+    (r"return 0;", "return -EINVAL;"), (r"return -E\w+;", "return 0;"), (r"\]", " + 1]"), (r"\]", " - 1]"),
+    (r"(?<=[=<>+-] )((?:[a-z_]\w*(?:->|\.))*[a-z_]\w*)(?=[;,)])", r"\1 + 1"),
+    (r"(?<=[=<>+-] )((?:[a-z_]\w*(?:->|\.))*[a-z_]\w*)(?=[;,)])", r"\1 - 1"),
+    (r"(?<=, )([a-z_]\w*)(?=\))", r"\1 + 1"), (r"->index\b", "->num_pages"), (r"->num_pages\b", "->index"),
+    (r"->phys\b", "->dma_addr"), (r"->dma_addr\b", "->phys"), (r"\bnum_mapped\b", "num_populated"),
+    (r"\bnum_populated\b", "num_mapped"), (r"\bmapped\b", "linked"), (r"\blinked\b", "mapped"),
+    (r"\bdma_run_end\b", "dma_run_size"), (r"\bdma_run_offset\b", "dma_run_size"), (r"\bdma_run_size\b", "dma_run_offset"),
+]
+DECLARATION = re.compile(r"\s*(const |static |struct |enum |unsigned |[us](8|16|32|64) |int |long |bool |size_t |ssize_t "
+                         r"|dma_addr_t |phys_addr_t |pgoff_t |pgprot_t |gfp_t |void \*|vm_fault_t |LIST_HEAD|DEFINE_)")
+STATEMENT = re.compile(r"\t+(?!return\b|break;|continue;|goto\b|default:|case\b|else\b)[^{}]*;$")
+
+
+def blank(text):
+    """Without comments, strings and preprocessor lines, every character where it was."""
+    def spaces(match):
+        return re.sub(r"[^\n]", " ", match.group(0))
+    text = re.sub(r'/\*.*?\*/|//[^\n]*|"(\\.|[^"\\\n])*"', spaces, text, flags=re.S)
+    return re.sub(r"(?m)^#(?:[^\n]*\\\n)*[^\n]*", spaces, text)
+
+
+def functions(lines):
+    """(name, first line of the body, line behind it)"""
+    start = None
+    for number, line in enumerate(lines):
+        if line == "{":
+            start = number
+        elif line.startswith("}") and start is not None:
+            head = " ".join(lines[max(0, start - 4):start])
+            names = re.findall(r"(\w+)\(", head.rsplit("}", 1)[-1].rsplit(";", 1)[-1])
+            yield (names[0] if names else "?"), start + 1, number
+            start = None
+
+
+def conditions(line):
+    """The text of "if (...)" and the like that ends in this line."""
+    for match in re.finditer(r"\b(if|while) \(", line):
+        depth, end = 1, match.end()
+        while depth and end < len(line):
+            depth += {"(": 1, ")": -1}.get(line[end], 0)
+            end += 1
+        if not depth:
+            yield match.end(), end - 1
+
+
+def of_line(line, code, before):
+    """(what the line becomes)"""
+    for start, end in conditions(code):
+        yield f"{line[:start]}!({line[start:end]}){line[end:]}"
+        if line.lstrip().startswith(("if", "else if")):
+            yield f"{line[:start]}true{line[end:]}"
+            yield f"{line[:start]}false{line[end:]}"
+    for pattern, new in SWAPS:
+        for match in re.finditer(pattern, code):
+            yield line[:match.start()] + match.expand(new) + line[match.end():]
+    match = re.match(r"(\t+return )([^;]+);$", code)
+    if match and not re.match(r"(0|-E\w+|true|false)$", match[2]):
+        yield f"{match[1]}!({line[match.end(1):match.end(2)]});"
+        yield f"{match[1]}({line[match.end(1):match.end(2)]}) + 1;"
+    whole = before.rstrip().endswith((";", "{", "}", ":", ")", "else")) or not before.strip()
+    if STATEMENT.match(code) and whole and not DECLARATION.match(code):
+        yield re.match(r"\t+", line)[0] + ";"
+
+
+def of_file(path):
+    with open(path, encoding="utf-8") as file:
+        lines = file.read().splitlines()
+    code = blank("\n".join(lines)).splitlines()
+    code += [""] * (len(lines) - len(code))
+    for name, start, end in functions(code):
+        before, count = "", {}
+        for number in range(start, end):
+            for new in of_line(lines[number], code[number], before):
+                what = f"{name}: {lines[number].strip()} -> {new.strip()}"
+                count[what] = count.get(what, 0) + 1
+                key = hashlib.sha256(f"{what}#{count[what]}".encode()).hexdigest()[:12]
+                yield key, number, what, new
+            before = code[number] if code[number].strip() else before
+
+
+def everything(paths):
+    return [(key, path, number + 1, what) for path in paths for key, number, what, _ in of_file(path)]
+
+
+def apply(directory, path, wanted):
+    path = f"{directory}/{path}"
+    for key, number, _, new in of_file(path):
+        if key == wanted:
+            with open(path, encoding="utf-8") as file:
+                lines = file.read().split("\n")
+            lines[number] = new
+            with open(path, "w", encoding="utf-8") as file:
+                file.write("\n".join(lines))
+            return
+    sys.exit(f"{path} has no mutant {wanted}")
+
+
+def table(path):
+    with open(path, encoding="utf-8") as file:
+        return [line.rstrip("\n").split("\t") for line in file if line.strip() and line[0] != "#"]
+
+
+def judge(results_path, survivors_path):
+    rows = table(results_path)
+    known = {row[0]: row[1] for row in table(survivors_path)}
+    count = {word: sum(row[4] == word for row in rows) for word in ("found", "survived", "broken")}
+    tried = count["found"] + count["survived"]
+    print(f"{tried} mutants, {count['found']} found ({100 * count['found'] / max(tried, 1):.1f} %), "
+          f"{count['survived']} survived; {count['broken']} more do not compile")
+    bad = 0
+    for key, path, line, what, result in rows:
+        if result == "survived" and key not in known:
+            print(f"SURVIVED {key} {path}:{line}: {what}")
+            bad += 1
+        elif result == "found" and key in known:
+            print(f"{key} is listed as a survivor, but was found: {what}")
+            bad += 1
+    for key in known.keys() - {row[0] for row in rows}:
+        print(f"{key} is listed as a survivor, but there is no such mutant")
+        bad += 1
+    return bad
+
+
+def main(argv):
+    if len(argv) > 2 and argv[1] == "list":
+        rows = everything(argv[2:])
+    elif len(argv) > 3 and argv[1] == "sample":
+        rows = sorted(everything(argv[3:]))[:int(argv[2])]
+    elif len(argv) == 5 and argv[1] == "apply":
+        return apply(*argv[2:])
+    elif len(argv) == 4 and argv[1] == "judge":
+        return 1 if judge(*argv[2:]) else 0
+    else:
+        sys.exit(__doc__)
+    for row in rows:
+        print("\t".join(map(str, row)))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv))

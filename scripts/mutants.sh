@@ -1,0 +1,170 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: GPL-2.0
+# make mutants: small bugs (scripts/mutants.py), one at a time, and whether tests find them. All that fit
+# into the list, by its user-space tests; SAMPLE=100 of those that fit into the other files of the floors, by
+# KUnit on User Mode Linux and, if that finds nothing, the lanes prime and panfrost (as T860). What was tried
+# stays in build/mutants and is not tried again. What no test finds is in mutations/survivors-*.txt, each with
+# the reason, or it is an error. Slow; not part of make test.
+set -euo pipefail
+# shellcheck source=scripts/lib.sh
+. "$(dirname "$0")/lib.sh"
+# shellcheck source=scripts/tree.sh
+. "$(dirname "$0")/tree.sh"
+
+SAMPLE=${SAMPLE:-0}
+DIR=$BUILD/mutants
+MUTANTS=$TOP/scripts/mutants.py
+TESTS=tools/testing/dma-runs
+LIST=(kernel/dma/runs.c include/linux/dma-runs.h)
+REST=(kernel/dma/runs_map.c kernel/dma/alloc_remap.c drivers/dma-buf/dma-buf-bridge.c
+	drivers/gpu/drm/drm_gem_bo_backing.c drivers/gpu/drm/drm_gem_bo_backing_cpu.c include/drm/drm_gem_bo_backing.h)
+
+# copy_list DIR: what the list's tests are made of.
+copy_list() {
+	rm -rf "$1"
+	mkdir -p "$1"
+	(cd "$LINUX" && cp --parents -r "$TESTS" tools/include tools/arch/*/include "${LIST[@]}" \
+		include/linux/dma-direction.h "$1")
+}
+
+# program DIR NAME OPTION...
+program() {
+	local dir=$1 name=$2
+	shift 2
+	(cd "$dir/$TESTS" && timeout 120 gcc -O1 -std=gnu11 -w -Iinclude -I../../include -I../../include/uapi \
+		-DCONFIG_DMA_API_DEBUG=1 -DDMA_RUNS_STOP "$@" -o "$name" dma_runs.c) >/dev/null 2>&1
+}
+
+# try_list DIR: found, survived or broken. First the quick tests, then those that see more.
+try_list() {
+	program "$1" quick -DCONFIG_PHYS_ADDR_T_64BIT || { echo broken; return; }
+	if ! (cd "$1/$TESTS" && ulimit -v 4000000 && timeout 20 ./quick 1 1000) >/dev/null 2>&1 ||
+		! program "$1" thorough -DCONFIG_PHYS_ADDR_T_64BIT -fsanitize=address,undefined -fno-sanitize-recover=all ||
+		! (cd "$1/$TESTS" && timeout 60 ./thorough 2 3000) >/dev/null 2>&1 ||
+		! program "$1" small -fsanitize=address,undefined -fno-sanitize-recover=all ||
+		! (cd "$1/$TESTS" && timeout 60 ./small 3 3000) >/dev/null 2>&1; then
+		echo found
+	else
+		echo survived
+	fi
+}
+
+# worker NUMBER OF: every OFth mutant of the list.
+worker() {
+	local key file line what dir=$DIR/worker-$1 number=0
+	copy_list "$dir"
+	while IFS=$'\t' read -r key file line what; do
+		number=$((number + 1))
+		[ $((number % $2)) = "$1" ] || continue
+		! grep -q "^$key"$'\t' "$DIR/list.tsv" || continue
+		"$MUTANTS" apply "$dir" "$file" "$key"
+		printf '%s\t%s\t%s\t%s\t%s\n' "$key" "$file" "$line" "$what" "$(try_list "$dir")" >>"$DIR/list.tsv"
+		cp "$LINUX/$file" "$dir/$file"
+	done <"$DIR/list.all"
+	rm -rf "$dir"
+}
+
+# prune NAME: what is no mutant any more is forgotten, and everything when the tests have changed.
+prune() {
+	local key
+	key=$(cat "${@:2}" | sha256sum)
+	[ "$(cat "$DIR/$1.tests" 2>/dev/null)" = "$key" ] || rm -f "$DIR/$1.tsv"
+	printf '%s\n' "$key" >"$DIR/$1.tests"
+	touch "$DIR/$1.tsv"
+	awk -F'\t' 'NR == FNR { all[$1]; next } $1 in all' "$DIR/$1.all" "$DIR/$1.tsv" >"$DIR/$1.tsv.new"
+	mv "$DIR/$1.tsv.new" "$DIR/$1.tsv"
+}
+
+progress() {
+	while sleep 30; do stage "mutants: $1: $(wc -l <"$DIR/$1.tsv") of $(wc -l <"$DIR/$1.all")"; done
+}
+
+# verdict NAME PERCENT
+verdict() {
+	local said percent
+	said=$("$MUTANTS" judge "$DIR/$1.tsv" "$TOP/mutations/survivors-$1.txt") || true
+	printf '%s\n' "$said"
+	percent=$(sed -n '1s/.*(\([0-9]*\)\..*/\1/p' <<<"$said")
+	if [ "$percent" -lt "$2" ]; then
+		result FAIL "$1" "$percent % found, $2 are wanted"
+	elif [ "$(wc -l <<<"$said")" -gt 1 ]; then
+		result FAIL "$1" "$(sed -n 2p <<<"$said")"
+	else
+		result PASS "$1" "$said"
+	fi
+}
+
+list() {
+	local n pids=()
+	(cd "$LINUX" && "$MUTANTS" list "${LIST[@]}") >"$DIR/list.all"
+	prune list "$LINUX/$TESTS/dma_runs.c"
+	progress list &
+	PROGRESS=$!
+	for n in $(seq 0 $(($(nproc) - 1))); do
+		worker "$n" "$(nproc)" &
+		pids+=($!)
+	done
+	wait "${pids[@]}"
+	kill "$PROGRESS"
+	verdict list 95
+}
+
+# kunit_boot LOG: the suites about lists and buffers on the kernel of build/mutants/um; "ok" lines counted.
+kunit_boot() {
+	local uml
+	uml=$(mktemp -d)
+	timeout -k 5 180 "$DIR/um/linux" mem=1G console=tty con=null con0=null,fd:1 ssl=null kunit_shutdown=halt \
+		'kunit.filter_glob=d[rm]*' "uml_dir=$uml" >"$1" 2>&1 </dev/null || true
+	rm -rf "$uml"
+	printf '%s %s %s\n' "$(grep -acE '^ *ok ' "$1")" "$(grep -acE '^ *not ok ' "$1")" \
+		"$("$TOP/scripts/report.py" kernel-reports "$1" | grep -c .)"
+}
+
+# lanes_find LOG: does one of the lanes that run user space see it?
+lanes_find() {
+	local lane
+	for lane in "prime.sh" "panfrost.sh t860"; do
+		read -ra lane <<<"$lane"
+		RESULTS=$DIR/lane.tsv CONVERTED=$DIR/um/linux "$TOP/scripts/${lane[0]}" "${lane[@]:1}" >>"$1" 2>&1 || return 0
+	done
+	return 1
+}
+
+# try_kernel LOG: on the tree as it is.
+try_kernel() {
+	(kbuild "$DIR/um" um linux) >"$1.build" 2>&1 || { echo broken; return; }
+	if [ "$(kunit_boot "$1")" != "$KUNIT_GOOD" ] || lanes_find "$1"; then echo found; else echo survived; fi
+}
+
+rest() {
+	local key file line what
+	git -C "$LINUX" worktree prune
+	[ -d "$DIR/linux" ] || git -C "$LINUX" worktree add -q --detach "$DIR/linux" series_tip
+	git -C "$DIR/linux" checkout -q -f --detach series_tip
+	(cd "$LINUX" && "$MUTANTS" sample "$SAMPLE" "${REST[@]}") >"$DIR/rest.all"
+	prune rest "$LINUX"/drivers/gpu/drm/tests/drm_gem*_test.c "$LINUX"/kernel/dma/*_test.c "$TOP"/igt-tests/*.c
+	LINUX=$DIR/linux
+	kernel_packages
+	kconfig "$DIR/um" um defconfig "$TOP/configs/um.config" "$TOP/configs/um-patched.config"
+	stage "mutants: the kernel without one"
+	run "$DIR/um.log" kbuild "$DIR/um" um linux
+	KUNIT_GOOD=$(kunit_boot "$DIR/rest.log")
+	while IFS=$'\t' read -r key file line what; do
+		! grep -q "^$key"$'\t' "$DIR/rest.tsv" || continue
+		stage "mutants: rest: $(wc -l <"$DIR/rest.tsv") of $SAMPLE: $file:$line: $what"
+		"$MUTANTS" apply "$DIR/linux" "$file" "$key"
+		printf '%s\t%s\t%s\t%s\t%s\n' "$key" "$file" "$line" "$what" "$(try_kernel "$DIR/rest.log")" >>"$DIR/rest.tsv"
+		git -C "$DIR/linux" checkout -q -f
+	done <"$DIR/rest.all"
+	verdict rest 85
+}
+
+lane mutants
+"$TOP/scripts/source.sh"
+need gcc libc6-dev python3
+mkdir -p "$DIR"
+PROGRESS=''
+trap 'kill $PROGRESS $(jobs -p) 2>/dev/null || true' EXIT
+list
+[ "$SAMPLE" = 0 ] || rest
+lane_end
