@@ -462,7 +462,9 @@ struct dma_runs *dma_runs_new(struct device *dev, enum dma_runs_kind kind,
 	if (!runs)
 		return NULL;
 	dma_runs_init(runs, dev, kind, num_pages);
-	runs->dir = dir;
+	/* What the CPU wrote before is handed over, too, and not dropped with its cache. */
+	if (dir != DMA_FROM_DEVICE || !dma_dev_need_sync(dev))
+		runs->dir = dir;
 	runs->foreign = true;
 
 	return runs;
@@ -541,7 +543,7 @@ EXPORT_SYMBOL_GPL(dma_runs_free);
  * @for_device: whom to hand it to
  *
  * Nothing happens where it is not mapped or needs no maintenance. A mapping of one
- * direction is synced for that alone, but what the CPU wrote is never dropped.
+ * direction is synced for that alone.
  */
 void dma_runs_sync(const struct dma_runs *runs, u64 offset, u64 size,
 		   enum dma_data_direction dir, bool for_device)
@@ -554,9 +556,7 @@ void dma_runs_sync(const struct dma_runs *runs, u64 offset, u64 size,
 	/* No cache holds what is only accessed past it; a bounce buffer may. */
 	if (!dma_dev_need_sync(runs->dev) || (runs->uncached && !runs->bounced))
 		return;
-	/* What the CPU wrote has to leave its cache before that is invalidated. */
-	if (runs->dir != DMA_BIDIRECTIONAL &&
-	    !(for_device && runs->dir == DMA_FROM_DEVICE && dir != DMA_FROM_DEVICE))
+	if (runs->dir != DMA_BIDIRECTIONAL)
 		dir = runs->dir;
 
 	for (nr = dma_runs_find_nr(runs, offset >> PAGE_SHIFT); nr < runs->num_runs; nr++) {

@@ -82,6 +82,8 @@ struct kind_ctx {
 	struct device *other;
 	/* Errors to be expected: how @other reaches memory that @dev allocated. */
 	int reach[NUM_ROWS];
+	/* Either device has to bounce. */
+	bool bounces;
 	/* Whether @dev has coherent memory at all. */
 	int own_coherent;
 	/* Coherent memory is without. */
@@ -833,7 +835,7 @@ static int op_expected(const struct kind_ctx *ctx, int op, enum kind_row row)
 	if (ops[op].fn == op_alloc && row_kind[row] == DMA_RUNS_COHERENT)
 		return ctx->own_coherent;
 	/* It bounces already, and is alone. */
-	if (ops[op].fn == op_map_for_owner && row == STREAMING && kind_bounces(ctx->dev))
+	if (ops[op].fn == op_map_for_owner && row == STREAMING && ctx->bounces)
 		return -EIO;
 
 	return ops[op].where == OTHER ? ctx->reach[row] : 0;
@@ -1269,7 +1271,7 @@ static void row_transfers(struct kunit *test, enum kind_row row)
 {
 	struct kind_bo *importer, *bo = kind_bo_new(test, row);
 	struct kind_ctx *ctx = test->priv;
-	int reach = row == STREAMING && kind_bounces(ctx->other) ? 0 : ctx->reach[row];
+	int reach = row == STREAMING && ctx->bounces ? 0 : ctx->reach[row];
 	dma_addr_t addr;
 	u8 value;
 
@@ -1499,7 +1501,8 @@ static int kind_init_devices(struct kunit *test, const char *name, struct device
 	if (!kind_has_coherent(dev))
 		ctx->own_coherent = -ENOMEM;
 	/* Streaming memory is refused beside the owner's mapping only. */
-	if (kind_bounces(other)) {
+	ctx->bounces = kind_bounces(other);
+	if (ctx->bounces) {
 		kind_reach(ctx, STREAMING, STREAMING, -EIO);
 		kind_reach(ctx, COHERENT, NONCOHERENT, -EIO);
 	}
