@@ -1539,6 +1539,7 @@ static int kind_init_unreachable(struct kunit *test)
 	ctx = test->priv;
 	ctx->name = "OUT OF REACH";
 	ctx->other->bus_dma_limit = 1;
+	ctx->bounces = false;
 	kind_reach(ctx, STREAMING, NONCOHERENT, -EIO);
 
 	return 0;
