@@ -358,9 +358,8 @@ static int runs_map_range(struct dma_runs *runs, u32 first, u32 end)
 /* Whether a mapping of the memory is of a copy; that is the only one then. */
 bool dma_runs_bounces(const struct dma_runs *runs)
 {
-	const struct dma_runs *other = list_first_entry_or_null(&runs->others, struct dma_runs, node);
-
-	return runs->bounced || (other && other->bounced);
+	return runs->bounced || (!list_empty(&runs->others) &&
+	       list_first_entry(&runs->others, struct dma_runs, node)->bounced);
 }
 
 /*

@@ -1424,7 +1424,8 @@ static void test_export_table(struct kunit *test)
 		dma_addr_t dma;
 
 		if (!test_bounces(test)) {
-			KUNIT_EXPECT_EQ(test, drm_gem_bo_backing_dma_addr(b, i * PAGE_SIZE, &dma), 0);
+			KUNIT_EXPECT_EQ(test, 0,
+					drm_gem_bo_backing_dma_addr(b, i * PAGE_SIZE, &dma));
 			KUNIT_EXPECT_EQ(test, sg_page_iter_dma_address(&iter), dma);
 		}
 		i++;
