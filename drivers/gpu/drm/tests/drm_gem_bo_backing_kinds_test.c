@@ -82,7 +82,7 @@ struct kind_ctx {
 	struct device *other;
 	/* Errors to be expected: how @other reaches memory that @dev allocated. */
 	int reach[NUM_ROWS];
-	/* Either device has to bounce. */
+	/* The other has to, and reaches memory by that. */
 	bool bounces;
 	/* Whether @dev has coherent memory at all. */
 	int own_coherent;
@@ -835,7 +835,7 @@ static int op_expected(const struct kind_ctx *ctx, int op, enum kind_row row)
 	if (ops[op].fn == op_alloc && row_kind[row] == DMA_RUNS_COHERENT)
 		return ctx->own_coherent;
 	/* It bounces already, and is alone. */
-	if (ops[op].fn == op_map_for_owner && row == STREAMING && ctx->bounces)
+	if (ops[op].fn == op_map_for_owner && row == STREAMING && kind_bounces(ctx->dev))
 		return -EIO;
 
 	return ops[op].where == OTHER ? ctx->reach[row] : 0;
