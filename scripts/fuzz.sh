@@ -15,9 +15,7 @@ TESTS=tools/testing/dma-runs
 lane fuzz
 "$TOP/scripts/source.sh"
 need gcc libc6-dev make
-rm -rf "$DIR"
-mkdir -p "$DIR"
-(cd "$LINUX" && cp --parents -r $TESTS tools/include tools/arch/*/include kernel/dma/runs.c include/linux/dma-{runs,direction}.h "$DIR")
+list_tests "$DIR"
 stage "fuzz: $TESTS"
 make -C "$DIR/$TESTS" run >"$DIR/log" 2>&1 </dev/null || true
 n=0

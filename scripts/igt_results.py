@@ -30,7 +30,7 @@ RESULTS = {
     "timeout": "timeout", "incomplete": "timeout", "notrun": "notrun",
 }
 ABSENT = "not run"
-# scripts/report.py looks for this.
+# Said of a test that was as it should be only without load; scripts/report.py looks for it.
 ALONE = "only when run again, alone"
 SHOWN = 25
 

@@ -19,14 +19,6 @@ LIST=(kernel/dma/runs.c include/linux/dma-runs.h)
 REST=(kernel/dma/runs_map.c kernel/dma/alloc_remap.c drivers/dma-buf/dma-buf-bridge.c
 	drivers/gpu/drm/drm_gem_bo_backing.c drivers/gpu/drm/drm_gem_bo_backing_cpu.c include/drm/drm_gem_bo_backing.h)
 
-# copy_list DIR: what the list's tests are made of.
-copy_list() {
-	rm -rf "$1"
-	mkdir -p "$1"
-	(cd "$LINUX" && cp --parents -r "$TESTS" tools/include tools/arch/*/include "${LIST[@]}" \
-		include/linux/dma-direction.h "$1")
-}
-
 # program DIR NAME OPTION...
 program() {
 	local dir=$1 name=$2
@@ -52,7 +44,7 @@ try_list() {
 # worker NUMBER OF: every OFth mutant of the list.
 worker() {
 	local key file line what dir=$DIR/worker-$1 number=0
-	copy_list "$dir"
+	list_tests "$dir"
 	while IFS=$'\t' read -r key file line what; do
 		number=$((number + 1))
 		[ $((number % $2)) = "$1" ] || continue

@@ -11,6 +11,8 @@ import os
 import re
 import sys
 
+from igt_results import ALONE
+
 TOP = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 
 # What the kernel prints when something is wrong with it.
@@ -24,8 +26,6 @@ REPORT = re.compile(
     # IOMMUs, and devices that could not read what they were told to.
     r"|\bF_(TRANSLATION|ADDR_SIZE|ACCESS|PERMISSION)\b|event 0x\w+ received|\[DMA (Read|Write)|IO_PAGE_FAULT"
     r"|fault from EP|FAULT occurred|\*ERROR\* response 0x")
-# What scripts/igt_results.py says of a test that was as it should be only without load.
-ALONE = "only when run again, alone"
 NOISE = re.compile(r"^(\[[\s.\d]+\]\s*|<\d>\s*)+")
 
 

@@ -34,6 +34,14 @@ patch_new_files() { patch_header "$1" | sed -n 's/^New-file: *//p'; }
 # patch_edited FILE: the paths its diffs touch.
 patch_edited() { sed -n 's|^diff --git a/\(.*\) b/.*|\1|p' "$1"; }
 
+# list_tests DIR: what the user-space tests of the list are made of, so that build/linux stays clean.
+list_tests() {
+	rm -rf "$1"
+	mkdir -p "$1"
+	(cd "$LINUX" && cp --parents -r tools/testing/dma-runs tools/include tools/arch/*/include \
+		kernel/dma/runs.c include/linux/dma-{runs,direction}.h "$1")
+}
+
 # series_files: "PATH" of every file that the series edits or adds.
 series_files() { git -C "$LINUX" diff --name-only --no-renames base series_tip; }
 
