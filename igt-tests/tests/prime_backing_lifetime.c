@@ -14,6 +14,7 @@
 #include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
+#include <xf86drm.h>
 
 #include "igt.h"
 #include "prime_backing_lib.h"
@@ -413,6 +414,39 @@ static void stale_offset(const struct pb_device *dev)
 	close(drm);
 }
 
+static int next_fd(void)
+{
+	const int fd = dup(STDIN_FILENO);
+
+	igt_assert(fd >= 0);
+	close(fd);
+	return fd;
+}
+
+/* Catches: a descriptor that is there although the call that should tell it failed. */
+static void unwritable_argument(const struct pb_device *dev)
+{
+	struct drm_prime_handle *arg = mmap(NULL, pb_page, PROT_READ | PROT_WRITE,
+					    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	const int drm = pb_open(dev);
+	int before, fd;
+
+	igt_assert(arg != MAP_FAILED);
+	igt_assert_eq(pb_dumb_create(drm, pb_page / 4, 1, 32, &arg->handle, NULL, NULL), 0);
+	arg->flags = DRM_CLOEXEC | DRM_RDWR;
+	arg->fd = -1;
+	igt_assert_eq(mprotect(arg, pb_page, PROT_READ), 0);
+	before = next_fd();
+	errno = 0;
+	igt_assert_eq(drmIoctl(drm, DRM_IOCTL_PRIME_HANDLE_TO_FD, arg), -1);
+	igt_assert_eq(errno, EFAULT);
+	igt_assert_eq(next_fd(), before);
+	igt_assert_eq(pb_export_errno(drm, arg->handle, DRM_CLOEXEC | DRM_RDWR, &fd), 0);
+	close(fd);
+	munmap(arg, pb_page);
+	close(drm);
+}
+
 /* Catches: memory of the buffer before shown to whoever allocates next. */
 static void fresh_is_zero(const struct pb_exporter *exp)
 {
@@ -445,6 +479,10 @@ int igt_main()
 	igt_describe("An offset maps nothing for strangers or when the buffer is gone");
 	igt_subtest_with_dynamic("stale-offset")
 		pb_run_devices(stale_offset);
+
+	igt_describe("An export that cannot tell its descriptor leaves none");
+	igt_subtest_with_dynamic("unwritable-argument")
+		pb_run_devices(unwritable_argument);
 
 	igt_describe("A new buffer is zero");
 	igt_subtest_with_dynamic("fresh-is-zero")
