@@ -9,7 +9,7 @@ export STAGE_T0 := $(shell date +%s)
 MAKEFLAGS += --no-print-directory
 SHELL := /bin/bash
 
-VERBS := demo census matrix test source kernel guest kunit igt prime mesa gl panfrost fuzz bench mutations mutants compile check check-all refresh series rust clean
+VERBS := demo census matrix test source kernel guest kunit igt prime mesa gl panfrost fuzz bench mutations mutants compile check check-all refresh series rust docs clean
 
 .PHONY: help test-all test-qemu $(VERBS)
 
@@ -39,6 +39,7 @@ help:
 	@echo 'make mutations  is a bug put into the drivers on purpose found?'
 	@echo 'make mutants    small bugs in the list, one after the other: is each found? SAMPLE=100: elsewhere, too'
 	@echo 'make rust       compile the Rust binding and tyr in a chroot'
+	@echo 'make docs       out/docs: the pages of the series as Sphinx renders them'
 	@echo
 	@echo 'make refresh    commits of build/linux -> patches/ and new files'
 	@echo 'make series     out/series: what git send-email would send'
