@@ -360,7 +360,7 @@ static int list_build(struct fill_bo *bo)
 
 static size_t list_metadata(const struct fill_bo *bo)
 {
-	return sizeof(bo->backing) + bo->backing.num_runs * sizeof(*bo->backing.runs);
+	return sizeof(bo->backing) + bo->backing.runs.num_runs * sizeof(*bo->backing.runs.runs);
 }
 
 /*
@@ -678,6 +678,114 @@ static int run_layout_locked(struct fill_bo *bo, struct result *result)
 	return ret;
 }
 
+/*
+ * The list by itself, against a table: as many single pages as are in 256 MiB, none next to another.
+ * Nobody looks into them, so that they need not be ours.
+ */
+
+#define SINGLE_PAGES	65536
+
+enum single { SINGLE_MAKE, SINGLE_MAP, SINGLE_FREE, NUM_SINGLE };
+
+static const char * const single_names[NUM_SINGLE] = { "make", "map", "free" };
+static u64 *single_ticks[NUM_SINGLE][NUM_FORMS];
+
+static int single_sg(struct page **pages, u64 took[NUM_SINGLE])
+{
+	u64 start = ticks(), made, mapped;
+	struct sg_table sgt;
+	int ret;
+
+	ret = sg_alloc_table_from_pages(&sgt, pages, SINGLE_PAGES, 0,
+					(u64)SINGLE_PAGES << PAGE_SHIFT, GFP_KERNEL);
+	if (ret)
+		return ret;
+	made = ticks();
+	ret = dma_map_sgtable(&pdev->dev, &sgt, DMA_BIDIRECTIONAL, DMA_ATTR_SKIP_CPU_SYNC);
+	mapped = ticks();
+	took[SINGLE_MAKE] = made - start;
+	took[SINGLE_MAP] = mapped - made;
+	if (!ret)
+		dma_unmap_sgtable(&pdev->dev, &sgt, DMA_BIDIRECTIONAL, DMA_ATTR_SKIP_CPU_SYNC);
+	sg_free_table(&sgt);
+	took[SINGLE_FREE] = ticks() - mapped;
+
+	return ret;
+}
+
+static int single_list(struct page **pages, u64 took[NUM_SINGLE])
+{
+	u64 start = ticks(), made, mapped;
+	struct dma_runs list;
+	int ret = 0;
+	u32 i;
+
+	dma_runs_init(&list, &pdev->dev, DMA_RUNS_STREAMING, SINGLE_PAGES);
+	list.attrs = DMA_ATTR_SKIP_CPU_SYNC;
+	for (i = 0; i < SINGLE_PAGES && !ret; i++)
+		ret = dma_runs_add(&list, i, page_to_phys(pages[i]), 1);
+	made = ticks();
+	if (!ret)
+		ret = dma_runs_map(&list, 0, SINGLE_PAGES);
+	mapped = ticks();
+	took[SINGLE_MAKE] = made - start;
+	took[SINGLE_MAP] = mapped - made;
+	dma_runs_clear(&list);
+	took[SINGLE_FREE] = ticks() - mapped;
+
+	return ret;
+}
+
+static int single_pair(struct page **pages, unsigned int run)
+{
+	u64 took[NUM_FORMS][NUM_SINGLE];
+	unsigned int i;
+	int ret;
+
+	cond_resched();
+	/* Who is first changes. */
+	if (run & 1) {
+		ret = single_list(pages, took[FORM_LIST]) ?: single_sg(pages, took[FORM_SG]);
+	} else {
+		ret = single_sg(pages, took[FORM_SG]) ?: single_list(pages, took[FORM_LIST]);
+	}
+	for (i = 0; i < NUM_SINGLE * NUM_FORMS && !ret; i++)
+		single_ticks[i / NUM_FORMS][i % NUM_FORMS][run] =
+			took[i % NUM_FORMS][i / NUM_FORMS];
+
+	return ret;
+}
+
+static int run_singles(void)
+{
+	struct page **pages = kvmalloc_objs(*pages, SINGLE_PAGES);
+	unsigned int i;
+	int ret = 0;
+
+	for (i = 0; i < NUM_SINGLE * NUM_FORMS; i++) {
+		single_ticks[i / NUM_FORMS][i % NUM_FORMS] = kvcalloc(runs, sizeof(u64), GFP_KERNEL);
+		if (!single_ticks[i / NUM_FORMS][i % NUM_FORMS])
+			ret = -ENOMEM;
+	}
+	if (!pages || max_mapnr < 2 * SINGLE_PAGES)
+		ret = -ENOMEM;
+	for (i = 0; i < SINGLE_PAGES && !ret; i++)
+		pages[i] = pfn_to_page(2 * i);
+	for (i = 0; i < runs && !ret; i++)
+		ret = single_pair(pages, i);
+	kvfree(pages);
+
+	return ret;
+}
+
+static void singles_free(void)
+{
+	unsigned int i;
+
+	for (i = 0; i < NUM_SINGLE * NUM_FORMS; i++)
+		kvfree(single_ticks[i / NUM_FORMS][i % NUM_FORMS]);
+}
+
 static void result_free(struct result *result)
 {
 	unsigned int i;
@@ -725,9 +833,23 @@ static void show_series(struct seq_file *m, const struct layout *layout,
 	seq_putc(m, '\n');
 }
 
+static void show_singles(struct seq_file *m)
+{
+	unsigned int i, run;
+
+	for (i = 0; i < NUM_SINGLE * NUM_FORMS; i++) {
+		seq_printf(m, "single %s %s", single_names[i / NUM_FORMS], form_names[i % NUM_FORMS]);
+		for (run = 0; run < runs; run++)
+			seq_printf(m, " %llu", single_ticks[i / NUM_FORMS][i % NUM_FORMS][run]);
+		seq_putc(m, '\n');
+	}
+}
+
 static int results_show(struct seq_file *m, void *data)
 {
 	unsigned int l, i;
+
+	show_singles(m);
 
 	for (l = 0; l < ARRAY_SIZE(layouts); l++)
 		for (i = 0; i < NUM_MEASURES * NUM_FORMS; i++)
@@ -783,6 +905,7 @@ static void fill_remove(struct platform_device *dev)
 	debugfs_remove(file);
 	for (i = 0; i < ARRAY_SIZE(layouts); i++)
 		result_free(&results[i]);
+	singles_free();
 	free_io_pgtable_ops(table.ops);
 	if (drm)
 		drm_dev_put(drm);
@@ -817,6 +940,8 @@ static int fill_probe(struct platform_device *dev)
 		if (ret)
 			dev_err(&pdev->dev, "%s: failed with %d\n", layouts[l].name, ret);
 	}
+	if (!ret)
+		ret = run_singles();
 	if (ret) {
 		fill_remove(dev);
 		return ret;

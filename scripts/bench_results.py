@@ -22,6 +22,9 @@ LAYOUTS = {
     "blocks": "largest blocks", "shmem": "shmem",
 }
 TIMED = ("fill", "walk", "build", "teardown")
+SINGLE = ("make", "map", "free")
+# What a list of single pages may cost of a table's making and freeing, which nobody does in a loop.
+SINGLE_LIMIT = 1.2
 PAGES = 64 << 20 >> 12
 
 
@@ -53,6 +56,24 @@ class Ratios:
 def fill_ratios(fill):
     return {(layout, measure): Ratios(fill[layout, measure, "sg"], fill[layout, measure, "list"])
             for layout in LAYOUTS for measure in TIMED}
+
+
+def single_ratios(fill):
+    return {measure: Ratios(fill["single", measure, "sg"], fill["single", measure, "list"])
+            for measure in SINGLE}
+
+
+def print_singles(ratios):
+    print(f"\n65536 single pages, ticks of one go, {ratios['make'].count} alternating runs in the same boot")
+    print(f"  {'':21}{'':10}{'sg_table':>11}{'list':>11}   {'ratio':>6}  quartiles")
+    for measure, ratio in ratios.items():
+        print(f"  {'':21}{measure:10}{ratio.old:11.0f}{ratio.new:11.0f}   {ratio.text()}")
+
+
+def judge_singles(ratios):
+    for measure in ("make", "free"):
+        yield (ratios[measure].median <= SINGLE_LIMIT, f"single-{measure}",
+               f"list / sg_table {ratios[measure].median:.3f}")
 
 
 def read_opens(directory):
@@ -197,11 +218,14 @@ def main(argv):
     opens = read_opens(f"{argv[1]}/open")
     of_fill = fill_ratios(fill)
     of_opens = {measure: open_ratios(opens, measure) for measure in ("open", "close")}
+    of_single = single_ratios(fill)
     print_fill(fill, of_fill)
+    print_singles(of_single)
     print_opens(opens, of_opens)
     draw(argv[2], fill, of_fill, of_opens)
     with open(argv[3], "w", encoding="ascii") as file:
-        for good, name, reason in (*judge_fill(fill, of_fill), *judge_opens(opens, of_opens["open"])):
+        for good, name, reason in (*judge_fill(fill, of_fill), *judge_singles(of_single),
+                                   *judge_opens(opens, of_opens["open"])):
             file.write(f"{'PASS' if good else 'FAIL'}\t{name}\t{reason}\n")
 
 

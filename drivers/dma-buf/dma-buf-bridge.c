@@ -201,13 +201,17 @@ static int runs_add_table(struct dma_runs *runs, struct sg_table *sgt)
  * @size: of the buffer, in bytes
  *
  * Return: the list for dma_buf_free_runs_of_table(), or an error pointer: -EINVAL
- * if an entry does not begin and end with a page, or if they are too few.
+ * if an entry does not begin and end with a page, or if they are too few, -E2BIG,
+ * -ENOMEM.
  */
 struct dma_runs *dma_buf_runs_of_table(struct sg_table *sgt, struct device *dev, u64 size)
 {
-	struct runs_of_table *list = kzalloc_obj(*list);
+	struct runs_of_table *list;
 	int ret;
 
+	if (PFN_UP(size) > DMA_RUNS_MAX_PAGES)
+		return ERR_PTR(-E2BIG);
+	list = kzalloc_obj(*list);
 	if (!list)
 		return ERR_PTR(-ENOMEM);
 

@@ -620,6 +620,88 @@ int pb_touch(volatile uint8_t *p, bool write)
 	return sig;
 }
 
+#define FAULTS "/sys/kernel/debug/"
+/* Far more than any of these tests has. */
+#define MAX_POINTS 4000
+
+static int fail_nth = -1;
+
+static void set_file(const char *path, const char *value)
+{
+	const int fd = open(path, O_WRONLY | O_CLOEXEC);
+
+	igt_require_f(fd >= 0, "no %s: the kernel cannot make allocations fail\n", path);
+	igt_assert_eq(write(fd, value, strlen(value)), strlen(value));
+	close(fd);
+}
+
+void pb_fail_setup(void)
+{
+	static const char *const allow[] = {
+		FAULTS "failslab/ignore-gfp-wait", FAULTS "fail_page_alloc/ignore-gfp-wait",
+		FAULTS "fail_page_alloc/ignore-gfp-highmem",
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(allow); i++)
+		set_file(allow[i], "N");
+	set_file(FAULTS "fail_page_alloc/min-order", "0");
+	/* Each failure would be told at length in the kernel's log. */
+	set_file(FAULTS "failslab/verbose", "0");
+	set_file(FAULTS "fail_page_alloc/verbose", "0");
+	fail_nth = open("/proc/thread-self/fail-nth", O_RDWR | O_CLOEXEC);
+	igt_require_f(fail_nth >= 0, "no /proc/thread-self/fail-nth\n");
+}
+
+static void fail_from_now(unsigned int nth)
+{
+	char text[16];
+	const int len = snprintf(text, sizeof(text), "%u", nth);
+
+	igt_assert_eq(pwrite(fail_nth, text, len, 0), len);
+}
+
+/* Whether it happened. Nothing fails from here on. */
+static bool has_failed(void)
+{
+	char text[16] = "";
+
+	igt_assert(pread(fail_nth, text, sizeof(text) - 1, 0) > 0);
+	fail_from_now(0);
+	return atoi(text) == 0;
+}
+
+int pb_next_fd(void)
+{
+	const int fd = dup(STDIN_FILENO);
+
+	igt_assert(fd >= 0);
+	close(fd);
+	return fd;
+}
+
+void pb_fail_each(const char *name, const char *const *step, int (*run)(void *arg),
+		  void (*undo)(void *arg), void *arg)
+{
+	const int fds = pb_next_fd();
+	unsigned int nth, caught = 0;
+	bool failed = true;
+	int err;
+
+	for (nth = 1; failed && nth < MAX_POINTS; nth++) {
+		fail_from_now(nth);
+		err = run(arg);
+		failed = has_failed();
+		/* The latter is what shmem says when it gets no inode. */
+		igt_assert_f(!err || (failed && (err == ENOMEM || err == ENOSPC)),
+			     "%s: allocation %u fails: %s\n", *step, nth, strerror(err));
+		caught += !!err;
+		undo(arg);
+		igt_assert_eq(pb_next_fd(), fds);
+	}
+	igt_assert(!failed && caught);
+	igt_info("%s: %u allocations failed, and %u calls for it\n", name, nth - 2, caught);
+}
+
 void pb_permute(uint32_t *order, uint32_t n, uint64_t seed)
 {
 	for (uint32_t i = 0; i < n; i++) {

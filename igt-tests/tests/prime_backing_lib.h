@@ -143,6 +143,17 @@ void pb_verify_marks(const struct pb_view *view, uint64_t seed, size_t step, con
 int pb_touch(volatile uint8_t *p, bool write);
 /* A permutation of 0 .. n-1 that depends on seed only. */
 void pb_permute(uint32_t *order, uint32_t n, uint64_t seed);
+/* Fixture: allocations may fail; skips everything where the kernel cannot make them. */
+void pb_fail_setup(void);
+/*
+ * Has one allocation after the other fail while run() runs, until there is none left; undo() then
+ * takes back what run() did. run() answers 0 or an errno, which has to tell that there is no memory,
+ * and *step is where it got to. No descriptor may be left.
+ */
+void pb_fail_each(const char *name, const char *const *step, int (*run)(void *arg),
+		  void (*undo)(void *arg), void *arg);
+/* The descriptor that the next open() is going to get. */
+int pb_next_fd(void);
 /* Gives a dma-buf a name; how many dma-bufs carry one that starts so. */
 void pb_name(int dmabuf, const char *name);
 int pb_count_named(const char *prefix);

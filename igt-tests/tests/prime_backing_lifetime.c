@@ -414,15 +414,6 @@ static void stale_offset(const struct pb_device *dev)
 	close(drm);
 }
 
-static int next_fd(void)
-{
-	const int fd = dup(STDIN_FILENO);
-
-	igt_assert(fd >= 0);
-	close(fd);
-	return fd;
-}
-
 /* Catches: a descriptor that is there although the call that should tell it failed. */
 static void unwritable_argument(const struct pb_device *dev)
 {
@@ -436,11 +427,11 @@ static void unwritable_argument(const struct pb_device *dev)
 	arg->flags = DRM_CLOEXEC | DRM_RDWR;
 	arg->fd = -1;
 	igt_assert_eq(mprotect(arg, pb_page, PROT_READ), 0);
-	before = next_fd();
+	before = pb_next_fd();
 	errno = 0;
 	igt_assert_eq(drmIoctl(drm, DRM_IOCTL_PRIME_HANDLE_TO_FD, arg), -1);
 	igt_assert_eq(errno, EFAULT);
-	igt_assert_eq(next_fd(), before);
+	igt_assert_eq(pb_next_fd(), before);
 	igt_assert_eq(pb_export_errno(drm, arg->handle, DRM_CLOEXEC | DRM_RDWR, &fd), 0);
 	close(fd);
 	munmap(arg, pb_page);

@@ -201,7 +201,8 @@ struct dma_cursor {
 
 /* The list; kernel/dma/runs.c. */
 void dma_runs_clear(struct dma_runs *runs);
-int __dma_runs_add(struct dma_runs *runs, const struct dma_run *new);
+int __dma_runs_add(struct dma_runs *runs, u32 index, phys_addr_t phys,
+		   dma_addr_t dma_addr, u32 num_pages, bool mapped);
 int dma_runs_splice(struct dma_runs *runs, struct dma_runs *more);
 int dma_runs_cut(struct dma_runs *runs, u32 *nr, u32 first, u32 max_pages);
 void dma_runs_join(struct dma_runs *runs);
@@ -220,6 +221,7 @@ bool __dma_cursor_next(struct dma_cursor *cur, u64 max, bool phys);
 u32 dma_run_max_pages(struct device *dev);
 int dma_run_map(const struct dma_runs *runs, struct dma_run *run);
 int dma_runs_map(struct dma_runs *runs, u32 index, u32 num_pages);
+void __dma_runs_unmap(struct dma_runs *runs);
 void dma_runs_unmap(struct dma_runs *runs);
 struct dma_runs *dma_runs_map_ranges(struct device *dev, enum dma_data_direction dir,
 				     struct p2pdma_provider *provider,
@@ -361,9 +363,7 @@ static inline void dma_runs_init(struct dma_runs *runs, struct device *dev,
 static inline int dma_runs_add(struct dma_runs *runs, u32 index, phys_addr_t phys,
 			       u32 num_pages)
 {
-	struct dma_run new = { .phys = phys, .index = index, .num_pages = num_pages };
-
-	return __dma_runs_add(runs, &new);
+	return __dma_runs_add(runs, index, phys, 0, num_pages, false);
 }
 
 /**
@@ -383,16 +383,7 @@ static inline int dma_runs_add(struct dma_runs *runs, u32 index, phys_addr_t phy
 static inline int dma_runs_add_mapped(struct dma_runs *runs, u32 index, phys_addr_t phys,
 				      dma_addr_t dma_addr, u32 num_pages)
 {
-	struct dma_run new = {
-		.phys = phys,
-		.dma_addr = dma_addr,
-		.index = index,
-		.num_pages = num_pages,
-		.mapped = 1,
-		.linked = 1,
-	};
-
-	return __dma_runs_add(runs, &new);
+	return __dma_runs_add(runs, index, phys, dma_addr, num_pages, true);
 }
 
 /**

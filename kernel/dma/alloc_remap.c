@@ -160,19 +160,17 @@ EXPORT_SYMBOL_GPL(dma_alloc_phys);
 
 static int remap_fill(struct dma_runs *runs, const struct dma_allocation *alloc, bool owner)
 {
-	struct dma_run run = { .mapped = owner, .linked = owner };
 	size_t offset = 0;
+	phys_addr_t phys;
 	int ret = 0;
 
 	while (!ret && offset < alloc->size) {
-		ssize_t size = dma_alloc_to_phys(alloc, offset, &run.phys);
+		ssize_t size = dma_alloc_to_phys(alloc, offset, &phys);
 
 		if (size < 0)
 			return size;
-		run.index = offset >> PAGE_SHIFT;
-		run.num_pages = size >> PAGE_SHIFT;
-		run.dma_addr = alloc->dma_addr + offset;
-		ret = __dma_runs_add(runs, &run);
+		ret = __dma_runs_add(runs, offset >> PAGE_SHIFT, phys, alloc->dma_addr + offset,
+				     size >> PAGE_SHIFT, owner);
 		offset += size;
 	}
 	return ret;
@@ -307,12 +305,10 @@ static int runs_copy(struct dma_runs *copy, const struct dma_runs *runs)
 	if (own)
 		copy->dir = runs->dir;
 	for (i = 0; !ret && i < runs->num_runs; i++) {
-		struct dma_run run = runs->runs[i];
+		const struct dma_run *run = &runs->runs[i];
 
-		run.mapped &= own;
-		run.linked = run.mapped;
-		run.cut = 0;
-		ret = __dma_runs_add(copy, &run);
+		ret = __dma_runs_add(copy, run->index, run->phys, run->dma_addr,
+				     run->num_pages, own && run->mapped);
 	}
 
 	return ret;
@@ -349,8 +345,8 @@ static struct dma_runs *runs_map_copy(const struct dma_runs *runs, struct device
 		dma_runs_free(copy);
 		return ERR_PTR(ret);
 	}
-	/* Memory is cleared through the cache, however the CPU sees it later. */
-	if (runs->kind == DMA_RUNS_NONCOHERENT || (runs->uncached && !shared)) {
+	/* What the CPU wrote, or cleared, through the cache before is handed over. */
+	if (attrs & DMA_ATTR_SKIP_CPU_SYNC && !(runs->uncached && shared)) {
 		copy->uncached = false;
 		dma_runs_sync(copy, 0, (u64)copy->num_pages << PAGE_SHIFT, DMA_BIDIRECTIONAL, true);
 		copy->uncached = runs->uncached;
@@ -364,7 +360,8 @@ static struct dma_runs *runs_map_copy(const struct dma_runs *runs, struct device
  * @runs: the list, without a hole, not an imported one
  * @dev: the device
  * @dir: direction of its transfers
- * @attrs: DMA_ATTR_SKIP_CPU_SYNC and so on, for streaming lists
+ * @attrs: DMA_ATTR_NO_BOUNCE, or DMA_ATTR_SKIP_CPU_SYNC, with which what the CPU
+ *	wrote is handed over, but not taken back by dma_runs_free()
  *
  * By the kind of @runs: coherent memory as by dma_alloc_remap(), a resource after
  * a look at the route. @runs must neither change nor lose its memory until

@@ -1122,7 +1122,7 @@ static void test_ops_sync(struct kunit *test)
 {
 	struct remap_test *t = test->priv;
 	phys_addr_t pages[TEST_PAGES];
-	struct dma_runs *r;
+	struct dma_runs *r, runs;
 
 	set_dma_ops(t->other, &sg_ops);
 	dev_set_drvdata(t->other, t);
@@ -1140,6 +1140,20 @@ static void test_ops_sync(struct kunit *test)
 		KUNIT_EXPECT_EQ(test, t->largest_sync, 2 * PAGE_SIZE);
 		dma_runs_free(r);
 	}
+
+	/* What the CPU wrote to streaming memory, too. Nothing is taken back by the end. */
+	dma_runs_init(&runs, NULL, DMA_RUNS_STREAMING, 2);
+	KUNIT_EXPECT_EQ(test, dma_runs_add(&runs, 0, pages[0], 1), 0);
+	KUNIT_EXPECT_EQ(test, dma_runs_add(&runs, 1, pages[TEST_PAGES - 1], 1), 0);
+	t->synced = 0;
+	r = dma_runs_map_for(&runs, t->other, DMA_BIDIRECTIONAL, DMA_ATTR_SKIP_CPU_SYNC);
+	KUNIT_EXPECT_NOT_ERR_OR_NULL(test, r);
+	KUNIT_EXPECT_EQ(test, t->synced, 2);
+	if (!IS_ERR(r))
+		dma_runs_free(r);
+	KUNIT_EXPECT_EQ(test, t->synced, 2);
+	KUNIT_EXPECT_EQ(test, t->mapped, 0);
+	dma_runs_clear(&runs);
 
 	/* What is coherent is not synced. */
 	t->synced = 0;

@@ -11,14 +11,16 @@
 #include <linux/slab.h>
 
 /**
- * dma_runs_clear - forget all runs
- * @runs: the list, not mapped by dma_runs_map()
+ * dma_runs_clear - unmap and forget all runs
+ * @runs: the list
  *
- * The memory is the caller's to give back before. The list can be filled anew. The
- * lists that dma_runs_map_for() made of it stay, and are on their own.
+ * The memory is the caller's to give back: afterwards, or between dma_runs_unmap()
+ * and this. The list can be filled anew. The lists that dma_runs_map_for() made of
+ * it stay, and are on their own.
  */
 void dma_runs_clear(struct dma_runs *runs)
 {
+	__dma_runs_unmap(runs);
 	while (!list_empty(&runs->others))
 		list_del_init(runs->others.next);
 	kvfree(runs->runs);
@@ -30,7 +32,10 @@ void dma_runs_clear(struct dma_runs *runs)
 }
 EXPORT_SYMBOL_GPL(dma_runs_clear);
 
-/* Grows by half, so that adding one after the other costs as much as each. */
+/*
+ * Makes room for the rest of the buffer if it goes on like this, but at most for
+ * four times as many runs.
+ */
 static int runs_reserve(struct dma_runs *runs, u32 more)
 {
 	u32 max = runs->num_runs + more;
@@ -39,7 +44,9 @@ static int runs_reserve(struct dma_runs *runs, u32 more)
 	if (max <= runs->max_runs)
 		return 0;
 
-	max = max(max, runs->max_runs + runs->max_runs / 2 + 2);
+	if (runs->num_populated)
+		max = max(max, min(runs->num_pages / (runs->num_populated / runs->num_runs),
+				   4 * runs->max_runs));
 	array = kvrealloc(runs->runs, array_size(max, sizeof(*array)), GFP_KERNEL);
 	if (!array)
 		return -ENOMEM;
@@ -49,41 +56,16 @@ static int runs_reserve(struct dma_runs *runs, u32 more)
 	return 0;
 }
 
-/* Does @next go on where @run ends, on both sides? */
-static bool run_follows(const struct dma_run *run, const struct dma_run *next)
+/* Does what comes next go on where @run ends, on both sides? */
+static bool run_follows(const struct dma_run *run, u32 index, phys_addr_t phys,
+			dma_addr_t dma_addr, u32 num_pages, bool mapped)
 {
 	u64 size = dma_run_size(run);
 
-	if (next->index != dma_run_end(run) || run->mapped != next->mapped ||
-	    run->linked != next->linked ||
-	    (u32)run->num_pages + next->num_pages > DMA_RUNS_MAX_PAGES)
-		return false;
-	if (run->mapped && next->dma_addr != run->dma_addr + size)
-		return false;
-	if (run->phys == DMA_RUN_NO_PHYS)
-		return next->phys == DMA_RUN_NO_PHYS;
-
-	return next->phys == run->phys + size;
-}
-
-static int runs_append(struct dma_runs *runs, const struct dma_run *new)
-{
-	struct dma_run *last = runs->num_runs ? &runs->runs[runs->num_runs - 1] : NULL;
-
-	if (last && new->index < dma_run_end(last))
-		return -EINVAL;
-	if (last && run_follows(last, new)) {
-		last->num_pages += new->num_pages;
-	} else {
-		if (runs_reserve(runs, 1))
-			return -ENOMEM;
-		runs->runs[runs->num_runs++] = *new;
-	}
-	runs->num_populated += new->num_pages;
-	if (new->mapped)
-		runs->num_mapped += new->num_pages;
-
-	return 0;
+	return phys == (run->phys == DMA_RUN_NO_PHYS ? run->phys : run->phys + size) &&
+	       index == dma_run_end(run) && run->mapped == mapped && run->linked == mapped &&
+	       run->num_pages + num_pages <= DMA_RUNS_MAX_PAGES &&
+	       (!mapped || dma_addr == run->dma_addr + size);
 }
 
 static bool runs_has_range(const struct dma_runs *runs, u32 index, u32 num_pages)
@@ -92,26 +74,48 @@ static bool runs_has_range(const struct dma_runs *runs, u32 index, u32 num_pages
 }
 
 /* The size has 64 bits where addresses may have 32, do not let the sum wrap. */
-static bool runs_addr_fits(const struct dma_run *run, u64 addr, u64 max)
+static bool runs_addr_fits(u64 addr, u32 num_pages, u64 max)
 {
-	return PAGE_ALIGNED(addr) && dma_run_size(run) - 1 <= max - addr;
+	return PAGE_ALIGNED(addr) && ((u64)num_pages << PAGE_SHIFT) - 1 <= max - addr;
 }
 
 /*
- * What dma_runs_add() and dma_runs_add_mapped() make of their arguments. Only a
- * list that shows no pages can do without knowing where they are.
+ * See dma_runs_add() and dma_runs_add_mapped(). Only a list that shows no pages can
+ * do without knowing where they are.
  */
-int __dma_runs_add(struct dma_runs *runs, const struct dma_run *new)
+int __dma_runs_add(struct dma_runs *runs, u32 index, phys_addr_t phys,
+		   dma_addr_t dma_addr, u32 num_pages, bool mapped)
 {
-	bool no_phys = new->mapped && new->phys == DMA_RUN_NO_PHYS;
+	struct dma_run *last = runs->num_runs ? &runs->runs[runs->num_runs - 1] : NULL;
+	bool no_phys = mapped && phys == DMA_RUN_NO_PHYS;
 
-	if (!runs_has_range(runs, new->index, new->num_pages) ||
-	    (new->mapped && !runs_addr_fits(new, new->dma_addr, (dma_addr_t)-1)) ||
+	if (!runs_has_range(runs, index, num_pages) || (last && index < dma_run_end(last)) ||
+	    (mapped && !runs_addr_fits(dma_addr, num_pages, (dma_addr_t)-1)) ||
 	    (no_phys ? dma_runs_can(runs, DMA_RUNS_CAN_SHOW_PAGES) :
-		       !runs_addr_fits(new, new->phys, PHYS_ADDR_MAX)))
+		       !runs_addr_fits(phys, num_pages, PHYS_ADDR_MAX)))
 		return -EINVAL;
 
-	return runs_append(runs, new);
+	if (last && run_follows(last, index, phys, dma_addr, num_pages, mapped)) {
+		last->num_pages += num_pages;
+	} else {
+		if (runs->num_runs == runs->max_runs && runs_reserve(runs, 1))
+			return -ENOMEM;
+		last = &runs->runs[runs->num_runs++];
+		*last = (struct dma_run) {
+			.phys = phys,
+			.dma_addr = dma_addr,
+			.index = index,
+			.num_pages = num_pages,
+		};
+	}
+	runs->num_populated += num_pages;
+	if (mapped) {
+		last->mapped = 1;
+		last->linked = 1;
+		runs->num_mapped += num_pages;
+	}
+
+	return 0;
 }
 EXPORT_SYMBOL_GPL(__dma_runs_add);
 

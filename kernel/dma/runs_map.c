@@ -46,6 +46,12 @@ static void run_set_mapped(struct dma_run *run, bool linked)
 	run->fresh = 1;
 }
 
+static void run_set_unmapped(struct dma_run *run)
+{
+	run->mapped = 0;
+	run->linked = 0;
+}
+
 static int range_link(const struct dma_runs *runs, struct dma_range *range,
 		      struct dma_run *run, u32 num)
 {
@@ -206,22 +212,19 @@ static int runs_link(const struct dma_runs *runs, struct dma_run *run, u32 num,
 	return 0;
 }
 
-static void runs_unmap(const struct dma_runs *runs, struct dma_run *run, u32 num)
+static void runs_unmap(const struct dma_runs *runs, const struct dma_run *run, u32 num)
 {
 	/*
 	 * Without an IOMMU, bounce buffers and caches there is nothing to be undone,
 	 * nor for an importer without a mask, for whom only the exporter maps.
 	 */
-	bool need = runs->dev->dma_mask && dma_need_unmap(runs->dev);
+	if (!runs->dev->dma_mask || !dma_need_unmap(runs->dev))
+		return;
 
-	for (; num--; run++) {
-		if (need && run->mapped && !run->linked)
+	for (; num--; run++)
+		if (run->mapped && !run->linked)
 			dma_unmap_phys(runs->dev, run->dma_addr, dma_run_size(run),
 				       runs->dir, runs->attrs);
-		run->mapped = 0;
-		run->linked = 0;
-		run->fresh = 0;
-	}
 }
 
 int dma_run_map(const struct dma_runs *runs, struct dma_run *run)
@@ -322,10 +325,12 @@ static void runs_map_end(struct dma_runs *runs, struct list_head *ranges, u32 nr
 			break;
 		if (!run->fresh)
 			continue;
-		if (undo)
+		if (undo) {
 			runs_unmap(runs, run, 1);
-		else
+			run_set_unmapped(run);
+		} else {
 			runs->num_mapped += run->num_pages;
+		}
 		run->fresh = 0;
 	}
 	if (undo) {
@@ -431,14 +436,8 @@ int dma_runs_map(struct dma_runs *runs, u32 index, u32 num_pages)
 }
 EXPORT_SYMBOL_GPL(dma_runs_map);
 
-/**
- * dma_runs_unmap - unmap a list for its device
- * @runs: the list
- *
- * Undoes all dma_runs_map(). The device must not use the addresses any more.
- * Nothing happens to what is mapped as long as it is allocated or imported.
- */
-void dma_runs_unmap(struct dma_runs *runs)
+/* Of a list whose runs are forgotten, or told by dma_runs_unmap(). */
+void __dma_runs_unmap(struct dma_runs *runs)
 {
 	if (!runs->num_mapped || !dma_runs_can(runs, DMA_RUNS_CAN_MAP))
 		return;
@@ -447,6 +446,23 @@ void dma_runs_unmap(struct dma_runs *runs)
 	ranges_unmap(runs, &runs->ranges);
 	runs->num_mapped = 0;
 	runs->bounced = false;
+}
+
+/**
+ * dma_runs_unmap - unmap a list for its device
+ * @runs: the list
+ *
+ * Undoes all dma_runs_map(), before the memory is given back by what the list says.
+ * The device must not use the addresses any more. Nothing happens to what is mapped
+ * as long as it is allocated or imported.
+ */
+void dma_runs_unmap(struct dma_runs *runs)
+{
+	u32 nr;
+
+	__dma_runs_unmap(runs);
+	for (nr = 0; !runs->num_mapped && nr < runs->num_runs; nr++)
+		run_set_unmapped(&runs->runs[nr]);
 	dma_runs_join(runs);
 	dma_runs_check(runs);
 }
@@ -499,6 +515,8 @@ struct dma_runs *dma_runs_map_ranges(struct device *dev, enum dma_data_direction
 		return ERR_PTR(-EINVAL);
 	if (num_pages > DMA_RUNS_MAX_PAGES)
 		return ERR_PTR(-E2BIG);
+	if (!provider && dev_is_pci(dev))
+		return ERR_PTR(-EREMOTEIO);
 
 	runs = dma_runs_new(dev, DMA_RUNS_RESOURCE, dir, num_pages);
 	if (!runs)
@@ -527,7 +545,6 @@ EXPORT_SYMBOL_GPL(dma_runs_map_ranges);
 void dma_runs_free(struct dma_runs *runs)
 {
 	list_del(&runs->node);
-	dma_runs_unmap(runs);
 	dma_runs_clear(runs);
 	kfree(runs);
 }

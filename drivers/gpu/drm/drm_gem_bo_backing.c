@@ -169,7 +169,7 @@ static int backing_read(const struct drm_gem_bo_backing *backing, struct dma_run
 		if (IS_ERR(folio))
 			return PTR_ERR(folio);
 
-		next = min(next, folio_next_index(folio));
+		next = folio_test_large(folio) ? min(next, folio_next_index(folio)) : index + 1;
 		ret = dma_runs_add(more, index, page_to_phys(folio_file_page(folio, index)),
 				   next - index);
 		if (ret)
@@ -186,21 +186,22 @@ static int backing_read(const struct drm_gem_bo_backing *backing, struct dma_run
 static void runs_put(const struct dma_runs *runs, bool dirty, bool accessed)
 {
 	struct folio_batch fbatch;
-	u32 i, n, nr;
+	unsigned long pfn, end;
+	u32 i;
 
 	folio_batch_init(&fbatch);
 	for (i = 0; i < runs->num_runs; i++) {
-		const struct dma_run *run = &runs->runs[i];
+		pfn = PHYS_PFN(runs->runs[i].phys);
+		for (end = pfn + runs->runs[i].num_pages; pfn < end;) {
+			struct folio *folio = page_folio(pfn_to_page(pfn));
 
-		for (n = 0; n < run->num_pages; n += nr) {
-			struct page *page = pfn_to_page(PHYS_PFN(run->phys) + n);
-			struct folio *folio = page_folio(page);
-
-			nr = folio_nr_pages(folio) - folio_page_idx(folio, page);
 			if (dirty)
 				folio_mark_dirty(folio);
 			if (accessed)
 				folio_mark_accessed(folio);
+			pfn++;
+			if (folio_test_large(folio))
+				pfn = folio_pfn(folio) + folio_nr_pages(folio);
 			if (!folio_batch_add(&fbatch, folio))
 				drm_gem_check_release_batch(&fbatch);
 		}
@@ -502,13 +503,14 @@ int drm_gem_bo_backing_free(struct drm_gem_bo_backing *backing)
 	if (!list_empty(&runs->others))
 		return -EBUSY;
 
-	dma_runs_unmap(runs);
 	/* Pages that are neither allocated nor shmem's are the driver's to give back. */
-	if (runs->num_runs && backing_is_allocated(backing))
+	if (runs->num_runs && backing_is_allocated(backing)) {
 		backing_free_alloc(backing, drm_gem_bo_backing_page(backing, 0),
 				   runs->runs[0].dma_addr);
-	else if (runs->num_runs && backing->obj->filp)
+	} else if (runs->num_runs && backing->obj->filp) {
+		dma_runs_unmap(runs);
 		backing_put_pages(backing);
+	}
 	dma_runs_clear(runs);
 	backing->dirty = false;
 	backing->accessed = false;
@@ -550,8 +552,9 @@ EXPORT_SYMBOL_GPL(drm_gem_bo_backing_fini);
  * @attach: the importer of a GEM object with a backing
  * @dir: direction of its transfers
  *
- * For &dma_buf_ops.map_runs; &dma_buf_ops.unmap_runs is not needed. Caches are
- * maintained by the begin and the end of CPU access only: the CPU may be writing.
+ * For &dma_buf_ops.map_runs; &dma_buf_ops.unmap_runs is not needed. What the CPU
+ * wrote before is handed over. After that caches are maintained by the begin and the
+ * end of CPU access only: the CPU may be writing.
  *
  * Returns:
  * The list or an error pointer, see dma_runs_map_for().

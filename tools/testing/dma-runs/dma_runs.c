@@ -17,6 +17,12 @@
 
 unsigned int fail_alloc;
 bool alloc_failed;
+unsigned int num_allocs, num_warnings;
+
+/* Nothing here is mapped for a device. */
+void __dma_runs_unmap(struct dma_runs *runs)
+{
+}
 
 static u64 operations, failures;
 
@@ -161,6 +167,7 @@ static void check_lookups(const struct dma_runs *runs, const struct twin *t)
 		check_find(runs, t, i);
 		check_contiguous(runs, t, (u64)i << PAGE_SHIFT);
 		check_contiguous(runs, t, ((u64)i << PAGE_SHIFT) + 1 + i * 577);
+		check_contiguous(runs, t, ((u64)(i + 1) << PAGE_SHIFT) - 1);
 	}
 	check_find(runs, t, U32_MAX);
 	check_contiguous(runs, t, far);
@@ -192,6 +199,7 @@ static void check_walk(struct dma_cursor *cur, const struct twin *t, u64 offset,
 		offset += expected;
 	}
 	CHECK(!CALL(dma_cursor_next(cur)) && !dma_cursor_next_max(cur, step));
+	CHECK(cur->offset == end && !cur->size);
 }
 
 static void check_walk_phys(struct dma_cursor *cur, const struct twin *t, u64 offset, u64 end)
@@ -207,6 +215,7 @@ static void check_walk_phys(struct dma_cursor *cur, const struct twin *t, u64 of
 			return;
 	}
 	CHECK(!CALL(dma_cursor_next_phys(cur)) && !dma_cursor_next_phys(cur));
+	CHECK(cur->offset == end && !cur->size);
 }
 
 static int twin_begin(const struct twin *t, u64 offset, u64 size, bool mapped)
@@ -258,7 +267,7 @@ static void check_covers(const struct dma_runs *runs, const struct twin *t, u32 
 
 static void check_list(const struct dma_runs *runs, const struct twin *t)
 {
-	CHECK(CALL(dma_runs_valid(runs)));
+	CHECK(CALL(dma_runs_valid(runs)) && !num_warnings);
 	CHECK(twin_matches(t, runs));
 	CHECK(dma_runs_is_populated(runs) == twin_covers(t, 0, t->num, false));
 	CHECK(dma_runs_is_mapped(runs) == twin_covers(t, 0, t->num, true));
@@ -479,6 +488,12 @@ static void large_list(void)
 	struct dma_cursor cur;
 	u64 step = U32_MAX, done = 0;
 
+	/* More than a run can count is not taken for less. */
+	dma_runs_init(&runs, NULL, DMA_RUNS_STREAMING, max);
+	CHECK(CALL(dma_runs_add(&runs, 0, 0, max + 1)) == -EINVAL);
+	CHECK(CALL(dma_runs_add(&runs, 0, 0, max + 2)) == -EINVAL);
+	CHECK(CALL(dma_runs_add_mapped(&runs, 0, 0, 0, max + 2)) == -EINVAL && !runs.num_runs);
+
 	/* Two that follow each other, as far as one run can count. */
 	dma_runs_init(&runs, NULL, DMA_RUNS_STREAMING, max);
 	if (sizeof(phys_addr_t) < 8) {
@@ -505,6 +520,187 @@ static void large_list(void)
 	}
 	CHECK(done == (u64)max << PAGE_SHIFT);
 	dma_runs_clear(&runs);
+}
+
+/*
+ * Rules of the list itself, which the twin does not know
+ */
+
+static void check_follows(struct dma_run run, struct dma_run next, bool expected)
+{
+	CHECK(CALL(run_follows(&run, &next)) == expected);
+}
+
+#define CHECK_OTHER(run, next, field, value) do {				\
+	struct dma_run other = (next);						\
+										\
+	other.field = (value);							\
+	check_follows(run, other, false);					\
+} while (0)
+
+/* @next follows @run; it would not if one thing about it were otherwise. */
+static void one_kind_follows(const struct dma_run *run, const struct dma_run *next)
+{
+	struct dma_run longest = *next, odd = *next;
+
+	check_follows(*run, *next, true);
+	CHECK_OTHER(*run, *next, index, next->index - 1);
+	CHECK_OTHER(*run, *next, index, next->index + 1);
+	CHECK_OTHER(*run, *next, mapped, !next->mapped);
+	CHECK_OTHER(*run, *next, linked, !next->linked);
+	CHECK_OTHER(*run, *next, phys, next->phys - PAGE_SIZE);
+	CHECK_OTHER(*run, *next, phys, 100 * PAGE_SIZE);
+	CHECK_OTHER(*run, *next, phys, next->phys == DMA_RUN_NO_PHYS ? 0 : DMA_RUN_NO_PHYS);
+	odd.dma_addr -= PAGE_SIZE;
+	check_follows(*run, odd, !run->mapped);
+	odd.dma_addr = next->dma_addr + 1;
+	check_follows(*run, odd, !run->mapped);
+	odd.dma_addr = next->dma_addr - 1;
+	check_follows(*run, odd, !run->mapped);
+
+	longest.num_pages = DMA_RUNS_MAX_PAGES - run->num_pages;
+	check_follows(*run, longest, true);
+	CHECK_OTHER(*run, longest, num_pages, longest.num_pages + 1);
+	/* More than the bits of the sum. */
+	CHECK_OTHER(*run, longest, num_pages, DMA_RUNS_MAX_PAGES);
+}
+
+static void all_follows(void)
+{
+	struct dma_run run = { .index = 3, .num_pages = 2 }, next = { .index = 5, .num_pages = 4 };
+	u32 how;
+
+	/* Not mapped, mapped, mapped by somebody else; each with and without pages. */
+	for (how = 0; how < 6; how++) {
+		bool pages = how & 1;
+
+		run.phys = pages ? 10 * PAGE_SIZE : DMA_RUN_NO_PHYS;
+		next.phys = pages ? 12 * PAGE_SIZE : DMA_RUN_NO_PHYS;
+		run.dma_addr = 20 * PAGE_SIZE;
+		next.dma_addr = 22 * PAGE_SIZE;
+		run.mapped = next.mapped = how >= 2;
+		run.linked = next.linked = how >= 4;
+		one_kind_follows(&run, &next);
+	}
+}
+
+/* Pages 1 to 6 of 8: two runs, of which the second is in two parts. */
+static void rules_build(struct dma_runs *runs)
+{
+	u32 nr = 1;
+
+	dma_runs_init(runs, NULL, DMA_RUNS_STREAMING, 8);
+	CHECK(!dma_runs_add_mapped(runs, 1, 0, 0, 2));
+	CHECK(!dma_runs_add(runs, 3, 10 * PAGE_SIZE, 4));
+	CHECK(!dma_runs_cut(runs, &nr, 1, 2));
+	CHECK(nr == 2 && runs->num_runs == 3 && runs->runs[2].cut && dma_runs_valid(runs));
+}
+
+#define CHECK_INVALID(change) do {						\
+	struct dma_runs runs;							\
+										\
+	rules_build(&runs);							\
+	change;									\
+	CHECK(!CALL(dma_runs_valid(&runs)));					\
+	dma_runs_check(&runs);							\
+	CHECK(num_warnings == 1);						\
+	num_warnings = 0;							\
+	dma_runs_clear(&runs);							\
+} while (0)
+
+/* Each of what a list must not be, and nothing else wrong with it. */
+static void invalid_lists(void)
+{
+	CHECK_INVALID(runs.runs[2].index = 7; runs.runs[2].cut = 0);
+	CHECK_INVALID(runs.num_pages = 6);
+	CHECK_INVALID(runs.runs[0].num_pages = 0; runs.num_populated -= 2; runs.num_mapped -= 2);
+	CHECK_INVALID(runs.runs[1].index = 2);
+	CHECK_INVALID(runs.runs[0].cut = 1);
+	CHECK_INVALID(runs.runs[0].cut = 1; runs.runs[0].index = 0);
+	CHECK_INVALID(runs.runs[2].index++);
+	CHECK_INVALID(runs.runs[1].fresh = 1);
+	CHECK_INVALID(runs.runs[0].fresh = 1);
+	CHECK_INVALID(runs.runs[1].linked = 1);
+	CHECK_INVALID(runs.num_populated++);
+	CHECK_INVALID(runs.num_populated--);
+	CHECK_INVALID(runs.num_mapped++);
+	CHECK_INVALID(runs.num_mapped--);
+	CHECK_INVALID(runs.max_runs = 2);
+}
+
+/* Adding one after the other costs as much as each, and room is used up. */
+static void growth(void)
+{
+	u32 i, num = 1000, before, room;
+	struct dma_runs runs;
+
+	dma_runs_init(&runs, NULL, DMA_RUNS_STREAMING, num);
+	num_allocs = 0;
+	for (i = 0; i < num; i++) {
+		before = num_allocs;
+		room = runs.max_runs - runs.num_runs;
+		CHECK(!CALL(dma_runs_add(&runs, i, 2 * i * PAGE_SIZE, 1)));
+		CHECK(num_allocs == before + !room);
+		CHECK(runs.max_runs <= 4 * (i + 1) && runs.max_runs <= num);
+	}
+	CHECK(runs.num_runs == num && runs.max_runs == num && num_allocs <= 6);
+	dma_runs_clear(&runs);
+
+	/* Long runs let expect few. */
+	num_allocs = 0;
+	for (i = 0; i < num; i += 100) {
+		CHECK(!CALL(dma_runs_add(&runs, i, 2 * i * PAGE_SIZE, 100)));
+		CHECK(runs.max_runs <= num / 100);
+	}
+	CHECK(num_allocs <= 3);
+	dma_runs_clear(&runs);
+}
+
+/* What an empty list takes over is not copied, and what is wrong is told. */
+static void splices(void)
+{
+	struct dma_runs runs, more;
+	struct dma_run *array;
+
+	dma_runs_init(&runs, NULL, DMA_RUNS_STREAMING, 8);
+	rules_build(&more);
+	array = more.runs;
+	num_allocs = 0;
+	CHECK(!CALL(dma_runs_splice(&runs, &more)));
+	CHECK(runs.runs == array && !num_allocs && !more.runs && !more.max_runs);
+	CHECK(runs.num_populated == 6 && runs.num_mapped == 2 && !num_warnings);
+
+	CHECK(!dma_runs_add(&more, 7, 100 * PAGE_SIZE, 1));
+	more.num_mapped++;
+	CHECK(!CALL(dma_runs_splice(&runs, &more)));
+	CHECK(num_warnings == 1);
+	num_warnings = 0;
+	dma_runs_clear(&runs);
+}
+
+/* The lists of other devices are on their own when the memory is forgotten. */
+static void others(void)
+{
+	struct dma_runs runs, other[2];
+	u32 i;
+
+	dma_runs_init(&runs, NULL, DMA_RUNS_STREAMING, 8);
+	for (i = 0; i < 2; i++) {
+		dma_runs_init(&other[i], NULL, DMA_RUNS_STREAMING, 8);
+		list_add_tail(&other[i].node, &runs.others);
+	}
+	CALL(dma_runs_clear(&runs));
+	CHECK(list_empty(&runs.others));
+	CHECK(list_empty(&other[0].node) && list_empty(&other[1].node));
+}
+
+static void rules(void)
+{
+	all_follows();
+	invalid_lists();
+	growth();
+	splices();
+	others();
 }
 
 /*
@@ -795,6 +991,7 @@ int LLVMFuzzerTestOneInput(const u8 *data, size_t size)
 #ifdef DMA_RUNS_FUZZ
 int LLVMFuzzerInitialize(int *argc, char ***argv)
 {
+	rules();
 	small_lists();
 	large_list();
 
@@ -819,6 +1016,7 @@ int main(int argc, char **argv)
 
 	/* Of zero alone no other number comes. */
 	seed = seed * 2 + 1;
+	rules();
 	small_lists();
 	large_list();
 	while (rounds--) {

@@ -8,6 +8,7 @@
 /* Which call from now on fails, 0 for none. */
 extern unsigned int fail_alloc;
 extern bool alloc_failed;
+extern unsigned int num_allocs;
 
 /* The sanitizer moves the memory each time, which finds pointers that are stale. */
 static inline void *kvrealloc(const void *p, size_t size, gfp_t flags)
@@ -16,6 +17,8 @@ static inline void *kvrealloc(const void *p, size_t size, gfp_t flags)
 		alloc_failed = true;
 		return NULL;
 	}
+
+	num_allocs++;
 
 	return realloc((void *)p, size);
 }
