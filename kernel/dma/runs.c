@@ -87,12 +87,11 @@ int __dma_runs_add(struct dma_runs *runs, u32 index, phys_addr_t phys,
 		   dma_addr_t dma_addr, u32 num_pages, bool mapped)
 {
 	struct dma_run *last = runs->num_runs ? &runs->runs[runs->num_runs - 1] : NULL;
-	bool no_phys = mapped && phys == DMA_RUN_NO_PHYS;
 
 	if (!runs_has_range(runs, index, num_pages) || (last && index < dma_run_end(last)) ||
 	    (mapped && !runs_addr_fits(dma_addr, num_pages, (dma_addr_t)-1)) ||
-	    (no_phys ? dma_runs_can(runs, DMA_RUNS_CAN_SHOW_PAGES) :
-		       !runs_addr_fits(phys, num_pages, PHYS_ADDR_MAX)))
+	    (mapped && phys == DMA_RUN_NO_PHYS ? dma_runs_can(runs, DMA_RUNS_CAN_SHOW_PAGES) :
+						 !runs_addr_fits(phys, num_pages, PHYS_ADDR_MAX)))
 		return -EINVAL;
 
 	if (last && run_follows(last, index, phys, dma_addr, num_pages, mapped)) {

@@ -39,17 +39,11 @@ u32 dma_run_max_pages(struct device *dev)
 	return clamp_t(size_t, max >> PAGE_SHIFT, 1, DMA_RUNS_MAX_PAGES);
 }
 
-static void run_set_mapped(struct dma_run *run, bool linked)
+static __always_inline void run_set(struct dma_run *run, bool mapped, bool linked)
 {
-	run->mapped = 1;
+	run->mapped = mapped;
 	run->linked = linked;
-	run->fresh = 1;
-}
-
-static void run_set_unmapped(struct dma_run *run)
-{
-	run->mapped = 0;
-	run->linked = 0;
+	run->fresh = mapped;
 }
 
 static int range_link(const struct dma_runs *runs, struct dma_range *range,
@@ -206,7 +200,7 @@ static int runs_link(const struct dma_runs *runs, struct dma_run *run, u32 num,
 	}
 
 	while (num--)
-		run_set_mapped(run++, true);
+		run_set(run++, true, true);
 	list_add(&range->node, ranges);
 
 	return 0;
@@ -238,7 +232,7 @@ int dma_run_map(const struct dma_runs *runs, struct dma_run *run)
 	if (dma_mapping_error(runs->dev, dma_addr))
 		return -EIO;
 	run->dma_addr = dma_addr;
-	run_set_mapped(run, false);
+	run_set(run, true, false);
 
 	return 0;
 }
@@ -277,7 +271,7 @@ static void runs_set_bus(struct dma_runs *runs, u32 first, u32 num)
 
 	for (; num--; run++) {
 		run->dma_addr = pci_p2pdma_bus_addr_map(runs->provider, run->phys);
-		run_set_mapped(run, true);
+		run_set(run, true, true);
 	}
 }
 
@@ -317,17 +311,16 @@ static int runs_map_part(struct dma_runs *runs, u32 first, u32 *num,
 static void runs_map_end(struct dma_runs *runs, struct list_head *ranges, u32 nr,
 			 u32 end, bool undo)
 {
-	struct dma_run *run;
-
 	for (; nr < runs->num_runs; nr++) {
-		run = &runs->runs[nr];
+		struct dma_run *run = &runs->runs[nr];
+
 		if (run->index >= end)
 			break;
 		if (!run->fresh)
 			continue;
 		if (undo) {
 			runs_unmap(runs, run, 1);
-			run_set_unmapped(run);
+			run_set(run, false, false);
 		} else {
 			runs->num_mapped += run->num_pages;
 		}
@@ -462,7 +455,7 @@ void dma_runs_unmap(struct dma_runs *runs)
 
 	__dma_runs_unmap(runs);
 	for (nr = 0; !runs->num_mapped && nr < runs->num_runs; nr++)
-		run_set_unmapped(&runs->runs[nr]);
+		run_set(&runs->runs[nr], false, false);
 	dma_runs_join(runs);
 	dma_runs_check(runs);
 }
@@ -567,10 +560,9 @@ void dma_runs_sync(const struct dma_runs *runs, u64 offset, u64 size,
 	u64 end = offset + size;
 	u32 nr;
 
-	if (!runs->num_mapped || !dma_runs_can(runs, DMA_RUNS_CAN_SYNC))
-		return;
 	/* No cache holds what is only accessed past it; a bounce buffer may. */
-	if (!dma_dev_need_sync(runs->dev) || (runs->uncached && !runs->bounced))
+	if (!runs->num_mapped || !dma_runs_can(runs, DMA_RUNS_CAN_SYNC) ||
+	    !dma_dev_need_sync(runs->dev) || (runs->uncached && !runs->bounced))
 		return;
 	if (runs->dir != DMA_BIDIRECTIONAL)
 		dir = runs->dir;

@@ -299,8 +299,9 @@ int drm_gem_bo_backing_populate(struct drm_gem_bo_backing *backing,
 }
 EXPORT_SYMBOL_GPL(drm_gem_bo_backing_populate);
 
-static void backing_put_pages(const struct drm_gem_bo_backing *backing)
+static void backing_put_pages(struct drm_gem_bo_backing *backing)
 {
+	dma_runs_unmap(&backing->runs);
 	if (backing->map_wc)
 		runs_set_caching(&backing->runs, false);
 	mapping_clear_unevictable(backing->obj->filp->f_mapping);
@@ -504,13 +505,11 @@ int drm_gem_bo_backing_free(struct drm_gem_bo_backing *backing)
 		return -EBUSY;
 
 	/* Pages that are neither allocated nor shmem's are the driver's to give back. */
-	if (runs->num_runs && backing_is_allocated(backing)) {
+	if (runs->num_runs && backing_is_allocated(backing))
 		backing_free_alloc(backing, drm_gem_bo_backing_page(backing, 0),
 				   runs->runs[0].dma_addr);
-	} else if (runs->num_runs && backing->obj->filp) {
-		dma_runs_unmap(runs);
+	else if (runs->num_runs && backing->obj->filp)
 		backing_put_pages(backing);
-	}
 	dma_runs_clear(runs);
 	backing->dirty = false;
 	backing->accessed = false;
