@@ -17,7 +17,7 @@ set -euo pipefail
 NAME=panfrost${CONFIG:+-$CONFIG}
 PARTS=(t860 g52 g57 t860-noncoherent fatal)
 [ -z "${CONFIG:-}" ] || PARTS=(t860 g52 t860-noncoherent fatal)
-FATAL=(heap_cpu@sync-then-fault heap_cpu@mmap-then-fault bad_input@context-priority)
+FATAL=(heap_cpu@sync-then-fault heap_cpu@mmap-then-fault bad_input@context-priority failing@buffer failing@heap)
 
 # list_of PART: the tests that say something there that they have not said elsewhere. Two stock
 # ones give a job 100 ms, which it does not get on a debug kernel; ours ask the same without.
