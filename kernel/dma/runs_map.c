@@ -212,7 +212,7 @@ static void runs_unmap(const struct dma_runs *runs, const struct dma_run *run, u
 	 * Without an IOMMU, bounce buffers and caches there is nothing to be undone,
 	 * nor for an importer without a mask, for whom only the exporter maps.
 	 */
-	if (!runs->dev->dma_mask || !dma_need_unmap(runs->dev))
+	if (!runs->dev || !runs->dev->dma_mask || !dma_need_unmap(runs->dev))
 		return;
 
 	for (; num--; run++)
