@@ -99,7 +99,7 @@ bench_program
 fill
 pairs
 evaluate
-if slow '(fill-|open[[:space:]])'; then
+if slow '(fill-|single-|open[[:space:]])'; then
 	note "slower than it may be, once more: $(grep -E '^FAIL' "$DIR/verdicts" | cut -f2 | xargs)"
 	fill
 	pairs
