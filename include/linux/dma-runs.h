@@ -200,7 +200,6 @@ struct dma_cursor {
 };
 
 /* The list; kernel/dma/runs.c. */
-void dma_runs_clear(struct dma_runs *runs);
 int __dma_runs_add(struct dma_runs *runs, u32 index, phys_addr_t phys,
 		   dma_addr_t dma_addr, u32 num_pages, bool mapped);
 int dma_runs_splice(struct dma_runs *runs, struct dma_runs *more);
@@ -221,8 +220,8 @@ bool __dma_cursor_next(struct dma_cursor *cur, u64 max, bool phys);
 u32 dma_run_max_pages(struct device *dev);
 int dma_run_map(const struct dma_runs *runs, struct dma_run *run);
 int dma_runs_map(struct dma_runs *runs, u32 index, u32 num_pages);
-void __dma_runs_unmap(struct dma_runs *runs);
 void dma_runs_unmap(struct dma_runs *runs);
+void dma_runs_clear(struct dma_runs *runs);
 struct dma_runs *dma_runs_map_ranges(struct device *dev, enum dma_data_direction dir,
 				     struct p2pdma_provider *provider,
 				     const struct phys_vec *ranges, u32 num_ranges);

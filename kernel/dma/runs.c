@@ -10,28 +10,6 @@
 #include <linux/overflow.h>
 #include <linux/slab.h>
 
-/**
- * dma_runs_clear - unmap and forget all runs
- * @runs: the list
- *
- * The memory is the caller's to give back: afterwards, or between dma_runs_unmap()
- * and this. The list can be filled anew. The lists that dma_runs_map_for() made of
- * it stay, and are on their own.
- */
-void dma_runs_clear(struct dma_runs *runs)
-{
-	__dma_runs_unmap(runs);
-	while (!list_empty(&runs->others))
-		list_del_init(runs->others.next);
-	kvfree(runs->runs);
-	runs->runs = NULL;
-	runs->num_runs = 0;
-	runs->max_runs = 0;
-	runs->num_populated = 0;
-	runs->num_mapped = 0;
-}
-EXPORT_SYMBOL_GPL(dma_runs_clear);
-
 /*
  * Makes room for the rest of the buffer if it goes on like this, but at most for
  * four times as many runs.
@@ -175,7 +153,7 @@ static void runs_merge(struct dma_runs *runs, const struct dma_runs *more)
  * dma_runs_splice - put the runs of one list into another
  * @runs: the list
  * @more: runs to be added, not mapped by dma_runs_map(), of a buffer that is not
- *	larger; empty afterwards
+ *	larger; set up anew afterwards
  *
  * What is in @runs stays where it is. An empty @runs takes the array over without
  * a copy.
@@ -199,7 +177,8 @@ int dma_runs_splice(struct dma_runs *runs, struct dma_runs *more)
 	}
 	runs->num_populated += more->num_populated;
 	runs->num_mapped += more->num_mapped;
-	dma_runs_clear(more);
+	kvfree(more->runs);
+	dma_runs_init(more, more->dev, more->kind, more->num_pages);
 	dma_runs_check(runs);
 
 	return 0;

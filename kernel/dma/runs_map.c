@@ -430,7 +430,7 @@ int dma_runs_map(struct dma_runs *runs, u32 index, u32 num_pages)
 EXPORT_SYMBOL_GPL(dma_runs_map);
 
 /* Of a list whose runs are forgotten, or told by dma_runs_unmap(). */
-void __dma_runs_unmap(struct dma_runs *runs)
+static void runs_unmap_all(struct dma_runs *runs)
 {
 	if (!runs->num_mapped || !dma_runs_can(runs, DMA_RUNS_CAN_MAP))
 		return;
@@ -453,13 +453,35 @@ void dma_runs_unmap(struct dma_runs *runs)
 {
 	u32 nr;
 
-	__dma_runs_unmap(runs);
+	runs_unmap_all(runs);
 	for (nr = 0; !runs->num_mapped && nr < runs->num_runs; nr++)
 		run_set(&runs->runs[nr], false, false);
 	dma_runs_join(runs);
 	dma_runs_check(runs);
 }
 EXPORT_SYMBOL_GPL(dma_runs_unmap);
+
+/**
+ * dma_runs_clear - unmap and forget all runs
+ * @runs: the list
+ *
+ * The memory is the caller's to give back: afterwards, or between dma_runs_unmap()
+ * and this. The list can be filled anew. The lists that dma_runs_map_for() made of
+ * it stay, and are on their own.
+ */
+void dma_runs_clear(struct dma_runs *runs)
+{
+	runs_unmap_all(runs);
+	while (!list_empty(&runs->others))
+		list_del_init(runs->others.next);
+	kvfree(runs->runs);
+	runs->runs = NULL;
+	runs->num_runs = 0;
+	runs->max_runs = 0;
+	runs->num_populated = 0;
+	runs->num_mapped = 0;
+}
+EXPORT_SYMBOL_GPL(dma_runs_clear);
 
 /* A list for another device than that of the owner. */
 struct dma_runs *dma_runs_new(struct device *dev, enum dma_runs_kind kind,

