@@ -63,11 +63,16 @@ def single_ratios(fill):
             for measure in SINGLE}
 
 
-def print_singles(ratios):
-    print(f"\n65536 single pages, ticks of one go, {ratios['make'].count} alternating runs in the same boot")
-    print(f"  {'':21}{'':10}{'sg_table':>11}{'list':>11}   {'ratio':>6}  quartiles")
+def print_measures(title, old, new, ratios):
+    print(f"\n{title}")
+    print(f"  {'':21}{'':10}{old:>11}{new:>11}   {'ratio':>6}  quartiles")
     for measure, ratio in ratios.items():
         print(f"  {'':21}{measure:10}{ratio.old:11.0f}{ratio.new:11.0f}   {ratio.text()}")
+
+
+def print_singles(ratios):
+    print_measures(f"65536 single pages, ticks of one go, {ratios['make'].count} alternating runs in the same boot",
+                   "sg_table", "list", ratios)
 
 
 def judge_singles(ratios):
@@ -103,10 +108,8 @@ def print_fill(fill, ratios):
 
 
 def print_opens(opens, ratios):
-    print(f"\nimport of a 64 MiB object into another file of panfrost, {len(opens)} alternating pairs of boots")
-    print(f"  {'':21}{'':10}{'unpatched':>11}{'converted':>11}   {'ratio':>6}  quartiles")
-    for measure, ratio in ratios.items():
-        print(f"  {'':21}{measure:10}{ratio.old:11.0f}{ratio.new:11.0f}   {ratio.text()}")
+    print_measures(f"import of a 64 MiB object into another file of panfrost, {len(opens)} alternating pairs of boots",
+                   "unpatched", "converted", ratios)
     for what in ("ptes-4K", "ptes-2M", "stretches"):
         cells = [" ".join(str(boot[what,][0]) for boot in boots) for boots in zip(*opens)]
         print(f"  {what:10}{cells[0]}  /  {cells[1]}")

@@ -10,7 +10,6 @@
  */
 #include <errno.h>
 #include <fcntl.h>
-#include <signal.h>
 #include <stdio.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -61,16 +60,9 @@ static int do_map(struct life *l)
 	return 0;
 }
 
-/* A fault without memory is a bus error, or tried again. */
 static int do_touch(struct life *l)
 {
-	for (int i = 0; i < PAGES; i++) {
-		const int sig = pb_touch(l->bo.cpu + i * pb_page, true);
-
-		if (sig)
-			return sig == SIGBUS ? ENOMEM : EFAULT;
-	}
-	return 0;
+	return pb_touch_pages(l->bo.cpu, PAGES);
 }
 
 static int do_submit(struct life *l)
@@ -149,14 +141,12 @@ static void end_life(void *arg)
 
 	if (l->imported)
 		igt_assert_eq(pb_gem_close_errno(l->importer, l->imported), 0);
-	if (l->dmabuf >= 0)
-		igt_assert_eq(close(l->dmabuf), 0);
+	pb_close_once(&l->dmabuf);
 	pf_wait_bo(&l->chain.bo);
 	if (l->bo.handle)
 		pf_close(&l->bo);
 	l->bo = (struct pf_bo){};
 	l->imported = 0;
-	l->dmabuf = -1;
 }
 
 static void each_allocation(const char *name, uint32_t flags, int (*run)(void *arg))
@@ -210,9 +200,7 @@ static void do_close(void *arg)
 {
 	struct opened *o = arg;
 
-	if (o->fd >= 0)
-		igt_assert_eq(close(o->fd), 0);
-	o->fd = -1;
+	pb_close_once(&o->fd);
 }
 
 /* Catches: an address space, a context or an entity that an open that failed leaves. */

@@ -338,7 +338,7 @@ void pb_close_handle(struct pb_buf *buf)
 	buf->handle = 0;
 }
 
-static void close_once(int *fd)
+void pb_close_once(int *fd)
 {
 	if (*fd >= 0)
 		igt_assert_eq(close(*fd), 0);
@@ -347,14 +347,14 @@ static void close_once(int *fd)
 
 void pb_close_file(struct pb_buf *buf)
 {
-	close_once(&buf->drm);
-	close_once(&buf->memfd);
+	pb_close_once(&buf->drm);
+	pb_close_once(&buf->memfd);
 	buf->handle = 0;
 }
 
 void pb_close_dmabuf(struct pb_buf *buf)
 {
-	close_once(&buf->dmabuf);
+	pb_close_once(&buf->dmabuf);
 }
 
 void pb_destroy(struct pb_buf *buf)
@@ -382,7 +382,7 @@ void pb_import_close_handle(struct pb_import *imp)
 void pb_import_close(struct pb_import *imp)
 {
 	pb_import_close_handle(imp);
-	close_once(&imp->drm);
+	pb_close_once(&imp->drm);
 }
 
 int64_t pb_map_offset(int drm, uint32_t handle)
@@ -700,6 +700,17 @@ void pb_fail_each(const char *name, const char *const *step, int (*run)(void *ar
 	}
 	igt_assert(!failed && caught);
 	igt_info("%s: %u allocations failed, and %u calls for it\n", name, nth - 2, caught);
+}
+
+int pb_touch_pages(uint8_t *ptr, int num)
+{
+	for (int i = 0; i < num; i++) {
+		const int sig = pb_touch(ptr + i * pb_page, true);
+
+		if (sig)
+			return sig == SIGBUS ? ENOMEM : EFAULT;
+	}
+	return 0;
 }
 
 void pb_permute(uint32_t *order, uint32_t n, uint64_t seed)

@@ -141,6 +141,8 @@ void pb_verify_marks(const struct pb_view *view, uint64_t seed, size_t step, con
 
 /* Reads, or writes back, one byte: 0, or the signal that this raised. */
 int pb_touch(volatile uint8_t *p, bool write);
+/* Writes each page: 0, or an errno. A fault without memory is a bus error, or tried again. */
+int pb_touch_pages(uint8_t *ptr, int num);
 /* A permutation of 0 .. n-1 that depends on seed only. */
 void pb_permute(uint32_t *order, uint32_t n, uint64_t seed);
 /* Fixture: allocations may fail; skips everything where the kernel cannot make them. */
@@ -152,6 +154,8 @@ void pb_fail_setup(void);
  */
 void pb_fail_each(const char *name, const char *const *step, int (*run)(void *arg),
 		  void (*undo)(void *arg), void *arg);
+/* Closes it if it is open, and says so by -1. */
+void pb_close_once(int *fd);
 /* The descriptor that the next open() is going to get. */
 int pb_next_fd(void);
 /* Gives a dma-buf a name; how many dma-bufs carry one that starts so. */
