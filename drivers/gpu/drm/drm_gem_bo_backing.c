@@ -169,6 +169,7 @@ static int backing_read(const struct drm_gem_bo_backing *backing, struct dma_run
 		if (IS_ERR(folio))
 			return PTR_ERR(folio);
 
+		/* Of a small folio nothing has to be read before the next one is looked up. */
 		next = folio_test_large(folio) ? min(next, folio_next_index(folio)) : index + 1;
 		ret = dma_runs_add(more, index, page_to_phys(folio_file_page(folio, index)),
 				   next - index);
@@ -199,6 +200,7 @@ static void runs_put(const struct dma_runs *runs, bool dirty, bool accessed)
 				folio_mark_dirty(folio);
 			if (accessed)
 				folio_mark_accessed(folio);
+			/* See backing_read(): a small folio has the next page behind it. */
 			pfn++;
 			if (folio_test_large(folio))
 				pfn = folio_pfn(folio) + folio_nr_pages(folio);
