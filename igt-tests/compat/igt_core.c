@@ -6,6 +6,7 @@
  */
 #include <errno.h>
 #include <fnmatch.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <sys/utsname.h>
@@ -47,6 +48,8 @@ static struct {
 } dynamic;
 
 static bool in_fixture, is_child;
+static pthread_t main_thread;
+static volatile bool thread_failed;
 static pid_t children[MAX_CHILDREN];
 static int n_children;
 static const char *timeout_op;
@@ -153,8 +156,13 @@ static __noreturn void stop(enum result result, int exitcode)
 	exit(exitcode);
 }
 
+/* A thread ends alone; its subtest fails when the first one is at its end. */
 void igt_fail(int exitcode)
 {
+	if (!pthread_equal(pthread_self(), main_thread)) {
+		thread_failed = true;
+		pthread_exit(NULL);
+	}
 	for (int i = 0; !is_child && i < n_children; i++)
 		kill(children[i], SIGKILL);
 	for (; !is_child && n_children; n_children--)
@@ -176,6 +184,10 @@ void igt_skip(const char *format, ...)
 
 void igt_success(void)
 {
+	if (thread_failed) {
+		thread_failed = false;
+		stop(FAIL, IGT_EXIT_FAILURE);
+	}
 	stop(dynamic.active || !subtest.container ? SUCCESS : container_result(),
 	     IGT_EXIT_SUCCESS);
 }
@@ -419,6 +431,7 @@ int igt_subtest_init_parse_opts(int *argc, char **argv, const char *short_opts,
 	int opt;
 
 	(void)help;
+	main_thread = pthread_self();
 	run.binary = slash ? slash + 1 : argv[0];
 	if (short_opts || long_opts || handler || data)
 		abort();	/* not implemented: no test of ours has options */
