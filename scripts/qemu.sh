@@ -5,6 +5,7 @@
 # A part is a boot of each kernel; without, all of them. A difference is a failure, and so is what
 # expect/qemu-ARCH-PART.txt does not say. "qemu.sh expect ARCH PART" writes that file anew.
 # CONVERTED and UNPATCHED name other kernel images than those built here, QEMU_LIMIT the seconds for a boot.
+# QEMU_GCOV=QEMU_GCOV=1 (scripts/coverage.sh): failing-* on each machine, behind all suites, with gcov's counters.
 set -euo pipefail
 # shellcheck source=scripts/lib.sh
 . "$(dirname "$0")/lib.sh"
@@ -54,7 +55,7 @@ part_arm64() {
 	*iommu | *noncoherent | virtio-gpu | pl111) MACHINE[1]=$virt,iommu=smmuv3 ;;
 	esac
 	case $1 in
-	kunit-swiotlb | swiotlb) APPEND+=" swiotlb=65536,force,track_hiwater" ;;
+	*swiotlb) APPEND+=" swiotlb=65536,force,track_hiwater" ;;
 	esac
 	# With two processors KUnit's lines on the console cut each other.
 	case $1 in
@@ -180,13 +181,44 @@ boot() {
 	"$TOP/scripts/report.py" kernel-reports "$dir/console.log" >"$dir/reports.txt"
 }
 
+# boot_key IMAGE ARGUMENT...: of all that a boot depends on.
+boot_key() {
+	{
+		sha256sum <"$1"
+		"$QEMU" --version
+		printf '%s\n' "${MACHINE[@]//$OUT/}" "$APPEND" "${@:2}"
+		cat "$TOP/scripts/qemu_boot.py" "$TOP/expect/kernel-reports.txt" "${INITRD[@]:1}"
+		printf '%s\n' "${MACHINE[@]}" | { grep '^/.*\.dtb$' || true; } | xargs -r cat
+	} | sha256sum | cut -c1-24
+}
+
+# boot_unpatched DIR ARGUMENT...: boots, or takes what the same boot left before. BASELINE=new boots.
+boot_unpatched() {
+	local dir=$1 kept
+	shift
+	kept=$CACHE/baseline/qemu-$ARCH-$(boot_key "$UNPATCHED" "$@")
+	if [ "${BASELINE:-}" != new ] && [ -d "$kept" ]; then
+		note "unpatched kernel: kept from before ($kept; BASELINE=new boots it)"
+		rm -rf "$dir"
+		cp -r "$kept" "$dir"
+		return
+	fi
+	boot "$UNPATCHED" "$dir" "$@"
+	grep -aqE 'qemu: done|reboot: ' "$dir/console.log" || return 0
+	mkdir -p "$CACHE/baseline"
+	rm -rf "$kept"
+	cp -r "$dir" "$kept.new" && mv "$kept.new" "$kept"
+	find "$CACHE/baseline" -maxdepth 1 -name "qemu-$ARCH-*" -printf '%T@ %p\n' | sort -rn | sed '1,32d; s/^[^ ]* //' |
+		xargs -r rm -rf
+}
+
 # both DIR ARGUMENT...: the two kernels beside each other, in DIR/base and DIR/converted.
 both() {
 	local dir=$1 other
 	shift
 	boot "$CONVERTED" "$dir/converted" "$@" &
 	other=$!
-	boot "$UNPATCHED" "$dir/base" "$@"
+	boot_unpatched "$dir/base" "$@"
 	wait "$other"
 }
 
@@ -237,8 +269,8 @@ kunit() {
 # failing PART DIR: suites that are new, with allocations that fail, on the converted kernel alone.
 failing() {
 	INITRD=(-initrd "$BUILD/qemu-root-$ARCH.cpio")
-	boot "$CONVERTED" "$2/converted" "loglevel=1 log_buf_len=8M kmemleak=on kunit.autorun=0 kunit.filter_glob=$FILTER" \
-		"drm_client_lib.active=none QEMU_FAILING=$SUITES"
+	boot "$CONVERTED" "$2/converted" "loglevel=1 log_buf_len=8M kmemleak=on kunit.filter_glob=$FILTER" \
+		"drm_client_lib.active=none QEMU_FAILING=$SUITES" "${QEMU_GCOV:-kunit.autorun=0}"
 	"$RESULTS_OF" facts "$2/converted/console.log"
 	"$RESULTS_OF" failing "$RESULTS" "$LANE" "$1" "$2/converted/console.log" "$SUITES" "$TOP/expect/qemu-kunit-reports.txt" ||
 		LANE_FAILED=$((LANE_FAILED + 1))
@@ -333,6 +365,7 @@ PARTS=$(parts_of "$ARCH")
 [ $# -gt 0 ] || read -ra PARTS <<<"$PARTS"
 [ $# = 0 ] || PARTS=("$@")
 for part in "${PARTS[@]}"; do
+	[ -z "${QEMU_GCOV:-}" ] || continue
 	case " $(parts_of "$ARCH") " in *" $part "*) ;; *) die "$ARCH has no part $part, but $(parts_of "$ARCH")" ;; esac
 done
 lane "qemu-$ARCH"
