@@ -36,9 +36,10 @@ fi
 
 # The root stays as it is, so its first process is a shell that is told where ours lies.
 STAGE1="mount -t hostfs -o ro,hostfs=$TOP none /mnt && exec /mnt/guest/init"
+# seccomp takes half of ptrace's time.
 # shellcheck disable=SC2054 # commas of the kernel's syntax
 CMDLINE=(mem=2G root=/dev/root rootfstype=hostfs "rootflags=$GUEST" ro
-	con=null con0=null,fd:1 ssl=null "uml_dir=$SCRATCH" panic=-1 kunit.enable=0
+	con=null con0=null,fd:1 ssl=null "uml_dir=$SCRATCH" panic=-1 kunit.enable=0 seccomp=auto
 	"GUEST_OUT=$OUTDIR" "GUEST_RUN=$SCRIPT" "GUEST_ARGS=\"${SCRIPT_ARGS[*]}\"" "GUEST_TIMEOUT=$SECONDS_MAX"
 	"${ENVS[@]}")
 read -ra MORE <<<"$ARGS"

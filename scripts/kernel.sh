@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0
 # make kernel: User Mode Linux. BASE=1: of the unpatched tree; CONFIG=debug: with what makes
-# misuse visible. build[/base]/um[-debug]/linux.
+# misuse visible. build[/base]/um[-debug]/linux. Kept in the cache under the hash of what it is made of.
 set -euo pipefail
 # shellcheck source=scripts/lib.sh
 . "$(dirname "$0")/lib.sh"
@@ -18,13 +18,23 @@ fragments=("$TOP/configs/um.config")
 mkdir -p "$dir"
 exec 8>"$dir/.lock"
 flock 8
-key=$({ state_key "$tree"; cat "${fragments[@]}" "$TOP/scripts/tree.sh"; } | sha256sum)
+key=$({ state_key "$tree"; cat "${fragments[@]}" "$TOP/scripts/tree.sh"; } | sha256sum | cut -c1-24)
 if [ -x "$dir/linux" ] && [ "$(cat "$dir/.built" 2>/dev/null)" = "$key" ]; then exit 0; fi
+kept=$CACHE/um-image/um${BASE:+base}${CONFIG:-}-$key
+if [ -s "$kept" ]; then
+	note "kernel: kept from before ($kept)"
+	cp "$kept" "$dir/linux.new"
+	mv "$dir/linux.new" "$dir/linux"
+	printf '%s\n' "$key" >"$dir/.built"
+	touch -a "$kept"
+	exit 0
+fi
 
 kernel_packages
 stage "kernel -> ${dir#"$TOP"/}/linux"
 rm -f "$dir/.built"
 kconfig "$dir" um defconfig "${fragments[@]}"
 run "$dir/build.log" kbuild "$dir" um linux
+keep "$dir/linux" "$kept"
 printf '%s\n' "$key" >"$dir/.built"
 stage "kernel: $(grep -c 'warning:' "$dir/build.log" || true) warnings, log ${dir#"$TOP"/}/build.log"

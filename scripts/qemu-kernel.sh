@@ -26,14 +26,6 @@ compile() {
 	stage "qemu-kernel: $(grep -c 'warning:' "$dir/build.log" || true) warnings, log ${dir#"$TOP"/}/build.log"
 }
 
-# keep IMAGE KEPT: for the next clone; what was not used for long goes.
-keep() {
-	mkdir -p "$KEPT"
-	cp "$1" "$2.new.$$"
-	mv "$2.new.$$" "$2"
-	find "$KEPT" -maxdepth 1 -name "$ARCH-*" -printf '%A@ %p\n' | sort -rn | sed '1,8d; s/^[^ ]* //' | xargs -r rm -f
-}
-
 "$TOP/scripts/source.sh"
 dir=$(qemu_dir "$ARCH")
 fragments=("$TOP/configs/qemu-common.config" "$TOP/configs/qemu-$ARCH.config")

@@ -94,6 +94,16 @@ kbuild() {
 		make --no-print-directory "${args[@]}" LOCALVERSION= "$@" </dev/null
 }
 
+# keep IMAGE KEPT: in the cache, as KEPT (DIRECTORY/NAME-KEY), for the next clone. Of each NAME those that
+# were not used for long go.
+keep() {
+	local name=${2##*/}
+	mkdir -p "${2%/*}"
+	cp "$1" "$2.new.$$"
+	mv "$2.new.$$" "$2"
+	find "${2%/*}" -maxdepth 1 -name "${name%-*}-*" -printf '%A@ %p\n' | sort -rn | sed '1,8d; s/^[^ ]* //' | xargs -r rm -f
+}
+
 # kernel_packages: what building for this machine and UML takes.
 kernel_packages() { need make gcc ccache flex bison bc libc6-dev libelf-dev libssl-dev python3 git; }
 
