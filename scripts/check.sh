@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0
 # make check: what can be said about the series without running it. One PASS, FAIL or SKIP line a
 # check; "scripts/check.sh NAME..." runs just these (scripts/check.sh list), and
-# "scripts/check.sh checkpatch HEAD~3..HEAD" looks at these commits of build/linux.
+# "scripts/check.sh checkpatch HEAD~3..HEAD" looks at these commits of build/linux. FRESH=1: as if nothing had
+# been checked before.
 set -euo pipefail
 # shellcheck source=scripts/lib.sh
 . "$(dirname "$0")/lib.sh"
@@ -39,6 +40,39 @@ verdict() {
 	else
 		result PASS "$1"
 	fi
+}
+
+# content: what the answer of a check in ONCE depends on.
+content() {
+	{
+		g rev-parse base 'HEAD^{tree}'
+		g log --format=%B base..HEAD
+		series_content
+		cat "$TOP"/scripts/{lib,tree,check,compile-check,source,refresh,series}.sh "$TOP"/scripts/{warnings,tar2git}.py \
+			"$TOP"/configs/*.config "$TOP/expect/not-compiled.txt" "$TOP/pins.mk"
+		gcc -v 2>&1
+	} | sha256sum | cut -c1-32
+}
+
+# These say the same of the same content: what passed is not done again, but for FRESH=1.
+ONCE="series roundtrip maintainers kerneldoc compile sparse"
+
+# once CHECK: a directory of the cache holds the lines of what passed.
+once() {
+	local kept before verdict name reason
+	kept=$CACHE/passed/$1${WHOLE:+-whole}-$(content)
+	if [ -z "${FRESH:-}" ] && [ -s "$kept" ] && ! dirty "$LINUX"; then
+		while IFS=$'\t' read -r verdict _ name reason; do
+			result "$verdict" "$name" "${reason:+$reason; }the same was checked before"
+		done <"$kept"
+		return
+	fi
+	before=$(wc -l <"$RESULTS")
+	"check_$1"
+	mkdir -p "${kept%/*}"
+	find "${kept%/*}" -type f -mtime +30 -delete
+	if dirty "$LINUX" || tail -n "+$((before + 1))" "$RESULTS" | grep -q '^FAIL'; then return; fi
+	tail -n "+$((before + 1))" "$RESULTS" >"$kept"
 }
 
 project_files() { git -C "$TOP" ls-files -co --exclude-standard; }
@@ -570,6 +604,8 @@ while [ $# -gt 0 ]; do
 	if [ "$check" = checkpatch ] && [ $# -gt 0 ] && ! known "$1"; then
 		check_checkpatch "$1"
 		shift
+	elif [[ " $ONCE " == *" $check "* ]]; then
+		once "$check"
 	else
 		"check_$check"
 	fi
