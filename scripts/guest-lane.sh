@@ -93,11 +93,16 @@ igt_lane() {
 	[ $differs = 0 ] && lane_end
 }
 
+# T=BINARY@SUBTEST: just that.
 choose() {
 	local dir
 	for dir in "$@"; do
 		rm -rf "$dir"
-		"$COMPARE" select "$LIST" "$dir"
+		if [ -n "${T:-}" ]; then
+			"$COMPARE" only "$dir" "$LIST" "$T"
+		else
+			"$COMPARE" select "$LIST" "$dir"
+		fi
 	done
 }
 
@@ -110,6 +115,7 @@ run_igt() {
 baseline_key() {
 	{
 		sha256sum <"$UNPATCHED"
+		printf '%s\n' "${T:-}"
 		cat "$BUILD/guest.versions" "$LIST" "$TOP/guest/init" "$TOP/guest/igt.sh" "$BOOT" "$TOP/scripts/boot-options.sh" \
 			"$TOP/expect/kernel-reports.txt"
 		printf '%s\n' "${BOOT_OPTS[@]}"
