@@ -3,13 +3,14 @@
 """Reads what ran and says what it means.
 
 report.py kernel-reports LOG      the kernel's complaints in a console log, one a line
-report.py table DIR LANE...       results of these lanes (DIR/LANE.tsv) and the closing line
+report.py table DIR LANE...       results of these lanes (DIR/LANE.tsv) and the closing line; DIR/../junit.xml
 report.py backings PREFIX         debugfs' PREFIX.gem_backing, each object with its framebuffer
 report.py tables PREFIX           panfrost's typed lists and the page-table blocks of PREFIX.tables
 """
 import os
 import re
 import sys
+import xml.etree.ElementTree as xml
 
 from igt_results import ALONE
 
@@ -98,7 +99,23 @@ def lane_end(directory, lane):
     return open(path, encoding="utf-8").read().split()
 
 
+def junit(path, results):
+    """What CI systems read; results: {lane: rows}."""
+    root = xml.Element("testsuites")
+    for lane, rows in results.items():
+        suite = xml.SubElement(root, "testsuite", name=lane, tests=str(len(rows)),
+                               failures=str(sum(row[0] == "FAIL" for row in rows)),
+                               skipped=str(sum(row[0] == "SKIP" for row in rows)))
+        for result, name, reason in rows:
+            case = xml.SubElement(suite, "testcase", classname=lane, name=name)
+            if result != "PASS":
+                xml.SubElement(case, "failure" if result == "FAIL" else "skipped",
+                               message=re.sub(r"[^\x20-\ud7ff]", "?", reason))
+    xml.ElementTree(root).write(path, encoding="utf-8", xml_declaration=True)
+
+
 def table(directory, lanes):
+    results = {}
     total = {"PASS": 0, "FAIL": 0, "SKIP": 0}
     failures, flakes = [], []
     print(f"\n{'lane':<12}{'passed':>8}{'failed':>8}{'skipped':>9}{'seconds':>9}")
@@ -107,6 +124,7 @@ def table(directory, lanes):
         itself = lane_itself(directory, lane, rows)
         if itself:
             rows.append(itself)
+        results[lane] = rows
         counts = {key: sum(row[0] == key for row in rows) for key in total}
         seconds = lane_end(directory, lane)[0]
         print(f"{lane:<12}{counts['PASS']:>8}{counts['FAIL']:>8}{counts['SKIP']:>9}{seconds:>9}")
@@ -114,6 +132,7 @@ def table(directory, lanes):
             total[key] += counts[key]
         failures += [(lane, name, reason) for result, name, reason in rows if result == "FAIL"]
         flakes += [(lane, name, reason) for result, name, reason in rows if result != "FAIL" and ALONE in reason]
+    junit(os.path.join(os.path.dirname(directory), "junit.xml"), results)
     print()
     for lane, name, reason in flakes:
         print(f"FLAKE {lane}: {name}: {reason}")
