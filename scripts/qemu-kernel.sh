@@ -34,7 +34,7 @@ mkdir -p "$dir"
 exec 8>"$dir/.lock"
 flock 8
 key=$({ state_key "$dir/../linux"; cat "${fragments[@]}" "$TOP/scripts/tree.sh"; } | sha256sum | cut -c1-24)
-kept=$KEPT/$ARCH-$key
+kept=$KEPT/$ARCH${BASE:+base}-$key
 if [ ! -s "$kept" ]; then
 	compile "$dir" "${fragments[@]}"
 	keep "$dir/$IMAGE" "$kept"
