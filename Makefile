@@ -9,7 +9,7 @@ export STAGE_T0 := $(shell date +%s)
 MAKEFLAGS += --no-print-directory
 SHELL := /bin/bash
 
-VERBS := demo census matrix test source kernel guest kunit igt prime mesa gl panfrost fuzz bench mutations mutants stress compile check check-all refresh series rust docs clean
+VERBS := demo census matrix test source kernel guest kunit igt prime mesa gl panfrost fuzz bench mutations mutants coverage stress compile check check-all refresh series rust docs clean
 
 .PHONY: help test-all test-qemu $(VERBS)
 
@@ -38,6 +38,7 @@ help:
 	@echo 'make bench      time to fill GPU page tables, list against sg_table'
 	@echo 'make mutations  is a bug put into the drivers on purpose found?'
 	@echo 'make mutants    small bugs in the list, one after the other: is each found? SAMPLE=100: elsewhere, too'
+	@echo 'make coverage   lines and branches of the floors that no test reaches'
 	@echo 'make stress     SECONDS=60: threads that share, write and close the same buffers; each byte is known'
 	@echo 'make rust       compile the Rust binding and tyr in a chroot'
 	@echo 'make docs       out/docs: the pages of the series as Sphinx renders them'
@@ -50,6 +51,7 @@ help:
 	@echo 'CONFIG=debug    KASAN, lockdep, DMA and leak checkers, two CPUs (kernel, kunit, panfrost)'
 	@echo 'KERNEL=/path    a kernel tree of yours instead of the pinned one; it is only read'
 	@echo 'FORCE=1         source: drop local work in build/linux'
+	@echo 'T=NAME          igt, prime, panfrost: just this test, BINARY[@SUBTEST]; * stands for anything'
 	@echo 'JOBS=N          parallel compile jobs (default: all cores)'
 
 $(VERBS):

@@ -1,0 +1,28 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0
+# coverage.sh DIRECTORY: the KUnit suites that are about memory, those of COVERAGE_FAILING once more, with
+# allocations that fail, then the tests of guest/igt.sh, and the counters of all that is compiled for gcov to
+# /run/out/gcov.
+set -u
+kernel=/sys/kernel/debug
+for suite in "$kernel"/kunit/dma_* "$kernel"/kunit/drm_gem* "$kernel"/kunit/vkms*; do
+	echo "coverage: ${suite##*/}"
+	echo 1 >"$suite/run"
+done
+for what in failslab fail_page_alloc; do echo N >"$kernel/$what/ignore-gfp-wait"; done
+for suite in $(echo "$COVERAGE_FAILING" | tr ',' ' '); do
+	echo 1 >"$kernel/kunit/$suite/run"
+	sed -n "s/^ *\(.*alloc_undo.*\)/coverage: $suite: \1/p" "$kernel/kunit/$suite/results"
+done
+/mnt/guest/igt.sh "$1"
+# What debugfs tells of buffers, while there are some.
+PRIME_BACKING_SECONDS=10 "$1/prime_backing_stress" --run-subtest threads &
+for second in 1 2 3 4 5; do
+	sleep "$second"
+	cat "$kernel"/dri/*/gem_backing
+done >/run/out/gem_backing
+wait
+mkdir -p /run/out/gcov
+find "$kernel/gcov" -name '*.gcda' -type f | while read -r file; do
+	cat "$file" >"/run/out/gcov/${file##*/}"
+done

@@ -1,0 +1,112 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: GPL-2.0
+# make coverage: which lines and branches of the floors do the tests reach? Counted by gcov in the list's
+# user-space tests, in KUnit, the prime and the panfrost tests on User Mode Linux, and in KUnit on arm64 in
+# QEMU: direct DMA, bounced, behind an IOMMU, and with devices that do not snoop; each with allocations that
+# fail. A line that none of them reaches is in expect/uncovered.txt, with its reason, or it is an error.
+# out/coverage/: a table, and each file with its counts. Slow (two kernels); not part of make test.
+set -euo pipefail
+# shellcheck source=scripts/lib.sh
+. "$(dirname "$0")/lib.sh"
+# shellcheck source=scripts/tree.sh
+. "$(dirname "$0")/tree.sh"
+
+DIR=$OUT/coverage
+FILES=(kernel/dma/{runs,runs_map,alloc_remap}.c drivers/dma-buf/dma-buf-bridge.c
+	drivers/gpu/drm/drm_gem_bo_backing{,_cpu,_debugfs}.c include/linux/dma-runs.h include/drm/drm_gem_bo_backing.h)
+PARTS=(failing failing-swiotlb failing-iommu failing-noncoherent)
+
+# What the fuzzer looks at besides.
+FUZZED=(drm_gem drm_prime drm_gem_shmem_helper drm_dumb_buffers drm_vma_manager vgem_drv vgem_fence vkms_drv
+	panfrost_drv panfrost_gem panfrost_gem_shrinker panfrost_mmu panfrost_job dma-buf dma-heap system_heap udmabuf)
+
+# counted: kbuild's words for what gcov counts, and KCOV.
+counted() {
+	local file
+	for file in "${FILES[@]}"; do
+		case $file in *.c) file=${file##*/} && echo "GCOV_PROFILE_${file%.c}.o=y KCOV_INSTRUMENT_${file%.c}.o=y" ;; esac
+	done
+	for file in "${FUZZED[@]}"; do echo "KCOV_INSTRUMENT_$file.o=y"; done
+}
+
+# kernel DIR ARCH START TARGET FRAGMENT...
+kernel() {
+	local dir=$1 arch=$2 start=$3 target=$4 words
+	shift 4
+	read -rd '' -a words < <(counted; printf '\0')
+	stage "coverage: $arch -> ${dir#"$TOP"/}"
+	kconfig "$dir" "$arch" "$start" "$@" "$TOP/configs/coverage.config"
+	# A configuration of its own: the preprocessor would find nothing in the cache.
+	CCACHE_DEPEND=1 run "$dir/build.log" kbuild "$dir" "$arch" "${words[@]}" "$target"
+}
+
+# gather NAME OBJECTS: the counters in DIR/NAME, each beside the notes that the compiler left in OBJECTS.
+gather() {
+	local file notes
+	for file in "$DIR/$1"/*.gcda; do
+		[ -e "$file" ] || die "$1: no counters; log: $DIR/$1"
+		notes=$(find "$2" -name "$(basename "$file" .gcda).gcno" | head -n1)
+		cp "$notes" "$DIR/$1/"
+		(cd "$DIR/$1" && run "$DIR/$1/gcov.log" gcov --json-format --branch-probabilities "${file##*/}")
+	done
+}
+
+user_space() {
+	local tests=$BUILD/coverage/user/tools/testing/dma-runs
+	list_tests "$BUILD/coverage/user"
+	local name
+	stage "coverage: the list in user space"
+	for name in dma_runs dma_runs_32; do
+		CFLAGS='-O0 -g --coverage' run "$DIR/user.log" make -C "$tests" $name
+		(cd "$tests" && run "$DIR/user.log" ./$name 1 3000)
+		mkdir -p "$DIR/user-$name"
+		mv "$tests"/*.gcda "$DIR/user-$name/"
+		gather "user-$name" "$tests"
+	done
+}
+
+um_kernel() { kernel "$BUILD/um-coverage" um defconfig linux "$TOP/configs/um.config" "$TOP/configs/um-patched.config"; }
+
+user_mode_linux() {
+	local dir=$BUILD/um-coverage
+	um_kernel
+	"$TOP/scripts/guest.sh"
+	"$TOP/scripts/mali.sh"
+	run "$BUILD/log/igt-tests.log" make -C "$TOP/igt-tests" "O=$BUILD/igt-tests" all
+	find "$BUILD/igt-tests" -maxdepth 1 -type f -executable -name '*_backing_*' -printf '%f\n' >"$DIR/um.list"
+	rm -rf "$DIR/um"
+	"$TOP/scripts/igt_results.py" select "$DIR/um.list" "$DIR/um"
+	stage "coverage: KUnit and $(wc -l <"$DIR/um.list") tests on User Mode Linux"
+	"$TOP/scripts/boot.sh" -r -k "$dir/linux" -o "$DIR/um" -t 1500 -e "COVERAGE_FAILING=$FAILING_SUITES" \
+		-a "kunit.enable=1 kunit.autorun=0 dtb=$BUILD/mali/t860.dtb" guest/coverage.sh /mnt/build/igt-tests ||
+		die "the guest ended early" "$DIR/um/console.log"
+	mv "$DIR"/um/gcov/*.gcda "$DIR/um/"
+	gather um "$dir"
+}
+
+qemu() {
+	local part dir=$BUILD/qemu-arm64-coverage
+	cross_packages arm64
+	kernel "$dir" arm64 tinyconfig Image "$TOP/configs/qemu-common.config" "$TOP/configs/qemu-arm64.config" \
+		"$TOP/configs/qemu-patched.config"
+	for part in "${PARTS[@]}"; do
+		stage "coverage: arm64, $part"
+		# What fails there is for the lane itself to judge; here KUnit's own provocations are in the log, too.
+		CONVERTED=$dir/$(qemu_image arm64) UNPATCHED=$dir/$(qemu_image arm64) QEMU_GCOV=QEMU_GCOV=1 QEMU_LIMIT=900 \
+			RESULTS=$DIR/$part.tsv "$TOP/scripts/qemu.sh" arm64 "$part" >"$DIR/$part.log" 2>&1 || true
+		rm -rf "${DIR:?}/$part"
+		"$TOP/scripts/coverage.py" unpack "$OUT/qemu-arm64/$part/converted/console.log" "$DIR/$part"
+		gather "$part" "$dir"
+	done
+}
+
+lane coverage
+"$TOP/scripts/source.sh"
+need gcc python3
+kernel_packages
+mkdir -p "$DIR"
+[ $# -gt 0 ] || set -- user_space user_mode_linux qemu
+for what; do "$what"; done
+[ "$*" != um_kernel ] || exit 0
+"$TOP/scripts/coverage.py" judge "$RESULTS" "$DIR" "$TOP/expect/uncovered.txt" "$LINUX" "${FILES[@]}" || LANE_FAILED=1
+lane_end
