@@ -9,7 +9,7 @@ export STAGE_T0 := $(shell date +%s)
 MAKEFLAGS += --no-print-directory
 SHELL := /bin/bash
 
-VERBS := demo census matrix test source kernel guest kunit igt prime mesa gl panfrost fuzz bench mutations mutants coverage stress compile check check-all refresh series rust docs clean
+VERBS := demo census matrix test source kernel guest kunit igt prime mesa gl panfrost fuzz bench mutations mutants coverage stress ioctl-fuzz compile check check-all refresh series rust docs clean
 
 .PHONY: help test-all test-qemu $(VERBS)
 
@@ -40,6 +40,7 @@ help:
 	@echo 'make mutants    small bugs in the list, one after the other: is each found? SAMPLE=100: elsewhere, too'
 	@echo 'make coverage   lines and branches of the floors that no test reaches'
 	@echo 'make stress     SECONDS=60: threads that share, write and close the same buffers; each byte is known'
+	@echo 'make ioctl-fuzz SECONDS=300: ioctls and mappings of all these devices at random, by what is new to KCOV'
 	@echo 'make rust       compile the Rust binding and tyr in a chroot'
 	@echo 'make docs       out/docs: the pages of the series as Sphinx renders them'
 	@echo
