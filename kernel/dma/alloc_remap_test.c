@@ -437,13 +437,18 @@ static void check_table(struct kunit *test, struct device *dev, int err,
 	dma_buf_put(dmabuf);
 }
 
-static void check_pageless_table(struct kunit *test, struct sg_table *sgt)
+static void check_no_pages(struct kunit *test, struct sg_table *sgt)
 {
-	KUNIT_EXPECT_EQ(test, sgt->nents, 3);
 	KUNIT_EXPECT_NULL(test, sg_page(sgt->sgl));
 	/* Debugging has a copy, that never has pages. */
 	if (!IS_ENABLED(CONFIG_DMABUF_DEBUG))
 		KUNIT_EXPECT_EQ(test, sgt->orig_nents, 0);
+}
+
+static void check_pageless_table(struct kunit *test, struct sg_table *sgt)
+{
+	KUNIT_EXPECT_EQ(test, sgt->nents, 3);
+	check_no_pages(test, sgt);
 }
 
 static void expect_pageless_table(struct kunit *test)
@@ -451,6 +456,7 @@ static void expect_pageless_table(struct kunit *test)
 	struct remap_test *t = test->priv;
 
 	check_table(test, t->other, 0, check_pageless_table);
+	check_table(test, t->owner, 0, check_no_pages);
 }
 #else
 static void expect_pageless_table(struct kunit *test) { }

@@ -6,9 +6,12 @@
 #include <kunit/device.h>
 #include <kunit/static_stub.h>
 #include <kunit/test.h>
+#include <linux/anon_inodes.h>
 #include <linux/dma-direct.h>
 #include <linux/dma-map-ops.h>
 #include <linux/dma-runs.h>
+#include <linux/file.h>
+#include <linux/fs.h>
 #include <linux/gfp.h>
 #include <linux/mm.h>
 #include <linux/mman.h>
@@ -555,6 +558,57 @@ static void test_pin_user(struct kunit *test)
 	expect_unpinned(test, &runs, addr, false);
 }
 
+static int block_mmap(struct file *file, struct vm_area_struct *vma)
+{
+	struct page *page = file->private_data;
+	u32 i;
+
+	for (i = 0; i < vma_pages(vma); i++) {
+		int ret = vm_insert_page(vma, vma->vm_start + i * PAGE_SIZE, page + i);
+
+		if (ret)
+			return ret;
+	}
+
+	return 0;
+}
+
+/* A folio counts its pins, one for each page of a list. */
+static void test_pin_folio(struct kunit *test)
+{
+	static const struct file_operations fops = { .owner = THIS_MODULE, .mmap = block_mmap };
+	struct page *page = alloc_pages(GFP_KERNEL | __GFP_COMP, BLOCK_ORDER);
+	struct folio *folio;
+	struct dma_runs runs;
+	unsigned long addr;
+	struct file *file;
+
+	KUNIT_ASSERT_NOT_NULL(test, page);
+	folio = page_folio(page);
+	file = anon_inode_getfile("[block]", &fops, page, O_RDWR);
+	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, file);
+	addr = kunit_vm_mmap(test, file, 0, PAGE_SIZE << BLOCK_ORDER, PROT_READ | PROT_WRITE,
+			     MAP_SHARED, 0);
+	KUNIT_ASSERT_NE(test, addr, 0);
+
+	dma_runs_init(&runs, NULL, DMA_RUNS_STREAMING, 1 << BLOCK_ORDER);
+	KUNIT_EXPECT_EQ(test, dma_runs_pin_user(&runs, 0, addr + PAGE_SIZE,
+						(1 << BLOCK_ORDER) - 1, FOLL_WRITE), 0);
+	KUNIT_EXPECT_EQ(test, runs.num_runs, 1);
+	KUNIT_EXPECT_EQ(test, dma_runs_phys(&runs, 0), page_to_phys(page + 1));
+	KUNIT_EXPECT_TRUE(test, folio_maybe_dma_pinned(folio));
+	folio_clear_dirty(folio);
+	dma_runs_unpin_user(&runs, true);
+	KUNIT_EXPECT_FALSE(test, folio_maybe_dma_pinned(folio));
+	KUNIT_EXPECT_TRUE(test, folio_test_dirty(folio));
+
+	folio_clear_dirty(folio);
+	KUNIT_EXPECT_EQ(test, vm_munmap(addr, PAGE_SIZE << BLOCK_ORDER), 0);
+	KUNIT_EXPECT_EQ(test, folio_ref_count(folio), 1);
+	fput(file);
+	__free_pages(page, BLOCK_ORDER);
+}
+
 static void test_map_ranges(struct kunit *test)
 {
 	/* Where no memory is: what has pages is no resource. */
@@ -600,6 +654,7 @@ static struct kunit_case runs_test_cases[] = {
 	KUNIT_CASE(test_map_bounced),
 	KUNIT_CASE(test_map_ranges),
 	KUNIT_CASE(test_pin_user),
+	KUNIT_CASE(test_pin_folio),
 	{}
 };
 
