@@ -33,6 +33,7 @@
 #define COVER_SIZE (1u << 16)
 #define MAP_BITS 18
 #define PAGE 4096ul
+#define BUFFER_SIZE 128
 
 enum op { IOCTL, MMAP, MUNMAP, TOUCH, MADVISE, MREMAP, MPROTECT, FORK, CLOSE, DUP, NUM_OPS };
 
@@ -44,7 +45,7 @@ struct range { uint64_t low, high; };
 
 struct field {
 	unsigned int offset, bytes;
-	char how;			/* of "=~<>&@" */
+	char how;			/* of "=~<>&%@" */
 	int kind;
 	struct range ranges[MAX_RANGES];
 	unsigned int num_ranges;
@@ -151,10 +152,14 @@ static void parse_field(struct type *t, char *text)
 	}
 	if (t->num_fields++ == MAX_FIELDS || sscanf(text, "%u:%u%c%n", &f->offset, &f->bytes, &f->how, &at) != 3)
 		die("not a field: %s", text);
+	if (f->bytes > 8 || f->offset + f->bytes > BUFFER_SIZE)
+		die("beyond the buffer: %s", text);
 	if (strchr("=~", f->how))
 		parse_set(f, text + at);
-	else if (strchr("<>&", f->how))
+	else if (strchr("<>&%", f->how))
 		f->kind = kind_of(text + at);
+	if (strchr("=~", f->how) && !f->num_ranges)
+		die("no value: %s", text);
 }
 
 static void parse_targets(struct type *t, char *text)
@@ -170,7 +175,7 @@ static unsigned long parse_request(char **save)
 	const char *dir = strtok_r(NULL, " ", save), *type = strtok_r(NULL, " ", save);
 	const char *nr = strtok_r(NULL, " ", save), *size = strtok_r(NULL, " ", save);
 
-	if (!size)
+	if (!size || strtoul(size, NULL, 0) > BUFFER_SIZE)
 		die("an ioctl wants DIRECTION TYPE NR SIZE");
 	return _IOC((strchr(dir, 'r') ? _IOC_READ : 0) | (strchr(dir, 'w') ? _IOC_WRITE : 0),
 		    type[0], strtoul(nr, NULL, 0), strtoul(size, NULL, 0));
@@ -309,11 +314,11 @@ static void open_sources(void)
 
 /* One call */
 
-static uint32_t array[4];
+static uint32_t arrays[MAX_FIELDS][4];
 static sigjmp_buf touched;
 static volatile bool touching;
 
-static uint64_t value_of(const struct field *f, uint64_t arg)
+static uint64_t value_of(const struct field *f, uint64_t arg, uint32_t *array)
 {
 	const struct range *r;
 
@@ -323,6 +328,12 @@ static uint64_t value_of(const struct field *f, uint64_t arg)
 	case '&':
 		for (int i = 0; i < 4; i++)
 			array[i] = take(f->kind, arg * (2 * i + 1));
+		return (uintptr_t)array;
+	case '%':
+		array[0] = take(f->kind, arg);
+		array[1] = arg >> 40 & 1;
+		array[2] = (arg >> 42 & 3) * PAGE;
+		array[3] = (arg >> 44 & 15) * PAGE;
 		return (uintptr_t)array;
 	case '@':
 		return (uintptr_t)"a name";
@@ -340,7 +351,7 @@ static uint64_t value_of(const struct field *f, uint64_t arg)
 static void fill(const struct type *t, const struct step *s, uint8_t *buffer)
 {
 	for (unsigned int i = 0; i < t->num_fields; i++) {
-		const uint64_t value = value_of(&t->fields[i], s->args[i]);
+		const uint64_t value = value_of(&t->fields[i], s->args[i], arrays[i]);
 
 		memcpy(buffer + t->fields[i].offset, &value, t->fields[i].bytes);
 	}
@@ -436,7 +447,7 @@ static void run_step(const struct step *s)
 {
 	const struct type *t = &types[s->type];
 	const uint64_t target = target_of(t, s->target);
-	uint64_t buffer[16] = {};
+	uint64_t buffer[BUFFER_SIZE / 8] = {};
 	long ret;
 
 	if (target == ~0ull)
@@ -676,6 +687,24 @@ static unsigned int read_corpus(const char *path)
 	return count;
 }
 
+/* In a child, which takes them along. */
+static void check_sources(void)
+{
+	const pid_t pid = fork();
+	int status;
+
+	if (!pid) {
+		open_sources();
+		for (unsigned int i = 0; i < num_sources; i++) {
+			if (!num_values[sources[i].kind])
+				die("there is no %s", sources[i].path);
+		}
+		_exit(0);
+	}
+	if (pid < 0 || waitpid(pid, &status, 0) != pid || status)
+		die("not all that there is to be called is there");
+}
+
 static void open_kcov(void)
 {
 	kcov = open("/sys/kernel/debug/kcov", O_RDWR);
@@ -734,8 +763,9 @@ int main(int argc, char **argv)
 	state = strtoull(argv[4], NULL, 0) * 2 + 1;
 	last_file = fileno(out_file(argv[5], "last"));
 	open_kcov();
-	if (kcov < 0)
-		printf("ioctl_fuzz: no /sys/kernel/debug/kcov, all is by chance\n");
+	if (kcov < 0 && atol(argv[3]))
+		die("no /sys/kernel/debug/kcov");
+	check_sources();
 	count = read_corpus(argv[2]);
 	printf("ioctl_fuzz: %lu programs of the corpus, %lu edges\n", count, num_edges);
 	count += run_for(atol(argv[3]));

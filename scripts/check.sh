@@ -50,7 +50,8 @@ content() {
 		series_content
 		cat "$TOP"/scripts/{lib,tree,check,compile-check,source,refresh,series}.sh "$TOP"/scripts/{warnings,tar2git}.py \
 			"$TOP"/configs/*.config "$TOP/expect/not-compiled.txt" "$TOP/pins.mk"
-		gcc -v 2>&1
+		find "$PATCHES/BASE" -type f -exec cat {} + 2>/dev/null || true
+		compilers
 	} | sha256sum | cut -c1-32
 }
 
@@ -59,7 +60,7 @@ ONCE="series roundtrip maintainers kerneldoc compile sparse"
 
 # once CHECK: a directory of the cache holds the lines of what passed.
 once() {
-	local kept before verdict name reason
+	local kept before failed=$LANE_FAILED verdict name reason
 	kept=$CACHE/passed/$1${WHOLE:+-whole}-$(content)
 	if [ -z "${FRESH:-}" ] && [ -s "$kept" ] && ! dirty "$LINUX"; then
 		while IFS=$'\t' read -r verdict _ name reason; do
@@ -71,8 +72,9 @@ once() {
 	"check_$1"
 	mkdir -p "${kept%/*}"
 	find "${kept%/*}" -type f -mtime +30 -delete
-	if dirty "$LINUX" || tail -n "+$((before + 1))" "$RESULTS" | grep -q '^FAIL'; then return; fi
-	tail -n "+$((before + 1))" "$RESULTS" >"$kept"
+	if dirty "$LINUX" || [ "$LANE_FAILED" -gt "$failed" ]; then return; fi
+	tail -n "+$((before + 1))" "$RESULTS" >"$kept.new.$$"
+	mv "$kept.new.$$" "$kept"
 }
 
 project_files() { git -C "$TOP" ls-files -co --exclude-standard; }
@@ -377,6 +379,11 @@ compile_for() {
 	"$TOP/scripts/compile-check.sh" "$1" || LANE_FAILED=$((LANE_FAILED + 1))
 }
 
+# compiled_now: makes sure that the lists of what is compiled are of this content.
+compiled_now() {
+	if [ "$(cat "$WORK/compiled.of" 2>/dev/null)" != "$(content)" ]; then check_compile; fi
+}
+
 check_compile() {
 	local arch f h
 	if [ -n "${WHOLE:-}" ]; then
@@ -399,6 +406,7 @@ check_compile() {
 	verdict compiled-somewhere "$WORK/nowhere"
 	f=$(touched AM '*.rs' | head -n 1)
 	[ -z "$f" ] || result SKIP rust "Debian 12 has no compiler for $f; make rust brings one along"
+	content >"$WORK/compiled.of"
 }
 
 # get_sparse: a sparse new enough for this kernel (Debian 12's is not) from a newer suite, with
@@ -433,7 +441,7 @@ sparse_run() {
 check_sparse() {
 	local objects um noisy o
 	empty sparse && return
-	if [ ! -e "$BUILD/x86_64/compiled" ]; then check_compile; fi
+	compiled_now
 	mapfile -t objects < <(touched AM '*.c' | sed 's/\.c$/.o/' | grep -xFf "$BUILD/x86_64/compiled" || true)
 	if [ ${#objects[@]} = 0 ]; then
 		result SKIP sparse "none of the touched files is compiled for x86_64"
@@ -571,7 +579,7 @@ check_bisect() {
 # x86_64 just what arm64 does not have.
 each_patch_for() {
 	local before=/dev/null
-	[ -e "$BUILD/$1/compiled" ] || check_compile
+	compiled_now
 	[ "$1" = arm64 ] || before=$BUILD/arm64/compiled
 	touched AM '*.c' | sed 's/\.c$/.o/' | grep -xFf "$BUILD/$1/compiled" | grep -vxFf "$before" >"$WORK/each-$1" || true
 	each_patch "each-patch-builds-$1" "$1" "$2" allmodconfig "$TOP/configs/check.config"

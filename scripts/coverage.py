@@ -132,6 +132,8 @@ def judge(tsv, directory, reasons_path, tree, *paths):
     for what, part, whole in (("lines", lines, all_lines), ("branches", branches, all_branches)):
         rows.append(("PASS" if whole and percent(part, whole) >= WANTED else "FAIL", what,
                      f"{percent(part, whole):.1f} % of {whole}, {WANTED} are wanted"))
+    rows += [("FAIL", source.path, "nothing was counted") for source in sources
+             if source.path.endswith(".c") and not source.lines]
     for name in sorted(seen - reasons.keys()):
         rows.append(("FAIL", name, "no test reaches it, and expect/uncovered.txt does not say why"))
     for name in sorted(reasons.keys() - seen):

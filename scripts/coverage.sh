@@ -4,7 +4,8 @@
 # user-space tests, in KUnit, the prime and the panfrost tests on User Mode Linux, and in KUnit on arm64 in
 # QEMU: direct DMA, bounced, behind an IOMMU, and with devices that do not snoop; each with allocations that
 # fail. A line that none of them reaches is in expect/uncovered.txt, with its reason, or it is an error.
-# out/coverage/: a table, and each file with its counts. Slow (two kernels); not part of make test.
+# out/coverage/: each file with its counts. "coverage.sh qemu" counts just that part anew; the others' counters
+# have to be of the same series. Slow (two kernels); not part of make test.
 set -euo pipefail
 # shellcheck source=scripts/lib.sh
 . "$(dirname "$0")/lib.sh"
@@ -34,6 +35,9 @@ kernel() {
 	local dir=$1 arch=$2 start=$3 target=$4 words
 	shift 4
 	read -rd '' -a words < <(counted; printf '\0')
+	mkdir -p "$dir"
+	exec 8>"$dir/.lock"
+	flock 8
 	stage "coverage: $arch -> ${dir#"$TOP"/}"
 	kconfig "$dir" "$arch" "$start" "$@" "$TOP/configs/coverage.config"
 	# A configuration of its own: the preprocessor would find nothing in the cache.
@@ -59,6 +63,7 @@ user_space() {
 	for name in dma_runs dma_runs_32; do
 		CFLAGS='-O0 -g --coverage' run "$DIR/user.log" make -C "$tests" $name
 		(cd "$tests" && run "$DIR/user.log" ./$name 1 3000)
+		rm -rf "$DIR/user-$name"
 		mkdir -p "$DIR/user-$name"
 		mv "$tests"/*.gcda "$DIR/user-$name/"
 		gather "user-$name" "$tests"
@@ -91,10 +96,11 @@ qemu() {
 		"$TOP/configs/qemu-patched.config"
 	for part in "${PARTS[@]}"; do
 		stage "coverage: arm64, $part"
+		rm -rf "${DIR:?}/$part" "$OUT/qemu-arm64/$part"
 		# What fails there is for the lane itself to judge; here KUnit's own provocations are in the log, too.
 		CONVERTED=$dir/$(qemu_image arm64) UNPATCHED=$dir/$(qemu_image arm64) QEMU_GCOV=QEMU_GCOV=1 QEMU_LIMIT=900 \
 			RESULTS=$DIR/$part.tsv "$TOP/scripts/qemu.sh" arm64 "$part" >"$DIR/$part.log" 2>&1 || true
-		rm -rf "${DIR:?}/$part"
+		grep -aq 'qemu: done' "$OUT/qemu-arm64/$part/converted/console.log" || die "$part did not get to its end" "$DIR/$part.log"
 		"$TOP/scripts/coverage.py" unpack "$OUT/qemu-arm64/$part/converted/console.log" "$DIR/$part"
 		gather "$part" "$dir"
 	done
@@ -102,10 +108,13 @@ qemu() {
 
 lane coverage
 "$TOP/scripts/source.sh"
-need gcc python3
+need gcc python3 libc6-dev libdrm-dev make pkg-config
 kernel_packages
+if [ $# = 0 ]; then
+	rm -rf "$DIR"
+	set -- user_space user_mode_linux qemu
+fi
 mkdir -p "$DIR"
-[ $# -gt 0 ] || set -- user_space user_mode_linux qemu
 for what; do "$what"; done
 [ "$*" != um_kernel ] || exit 0
 "$TOP/scripts/coverage.py" judge "$RESULTS" "$DIR" "$TOP/expect/uncovered.txt" "$LINUX" "${FILES[@]}" || LANE_FAILED=1

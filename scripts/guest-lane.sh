@@ -99,7 +99,7 @@ choose() {
 	for dir in "$@"; do
 		rm -rf "$dir"
 		if [ -n "${T:-}" ]; then
-			"$COMPARE" only "$dir" "$LIST" "$T"
+			"$COMPARE" select "$LIST" "$dir" "$T"
 		else
 			"$COMPARE" select "$LIST" "$dir"
 		fi
@@ -135,11 +135,11 @@ unpatched() {
 		return
 	fi
 	run_igt unpatched "$UNPATCHED" "$2"
-	[ -s "$2/results.json" ] || return 0
+	if [ ! -s "$2/results.json" ] || [ -n "${T:-}" ]; then return 0; fi
 	mkdir -p "$kept"
 	cp "$2/results.json" "$2/console.log" "$2/reports.txt" "$kept/"
 	# A handful of kernels ago is enough.
-	find "$CACHE/baseline" -maxdepth 1 -name "$1-*" -printf '%T@ %p\n' | sort -rn | sed '1,4d; s/^[^ ]* //' |
+	find "$CACHE/baseline" -maxdepth 1 -name "$1-????????????????" -printf '%T@ %p\n' | sort -rn | sed '1,4d; s/^[^ ]* //' |
 		xargs -r rm -rf
 }
 

@@ -2,8 +2,9 @@
 # SPDX-License-Identifier: GPL-2.0
 """Chooses IGT tests for a boot, and compares what two kernels made of them.
 
-igt_results.py select LIST DIR                 the runner's input in DIR from a test list
-igt_results.py only DIR LIST NAME...           the same for these subtests (BINARY@SUBTEST; * for anything)
+igt_results.py select LIST DIR [NAME]          the runner's input in DIR from a test list; of it just NAME,
+                                               BINARY[@SUBTEST], * for anything
+igt_results.py only DIR LIST NAME...           the same for these subtests
 igt_results.py again BASE CONVERTED EXPECT     names that are not as they should be
 igt_results.py compare LANE BASE CONVERTED EXPECT TSV [BASE2 CONVERTED2]...
 igt_results.py expect BASE EXPECT              rewrites EXPECT, keeping its reasons
@@ -40,34 +41,37 @@ def write_lines(path, lines):
         file.writelines(line + "\n" for line in lines)
 
 
-def select(list_path, directory):
+def subtests(wanted, name):
+    """A regular expression: what the list wants of a binary, and what somebody wants of that."""
+    wanted = f"({wanted[0]})" if wanted else ".*"
+    return wanted if name is None else f"(?={wanted}$){fnmatch.translate(name)}"
+
+
+def select(list_path, directory, name="*"):
+    binary, _, subtest = name.removeprefix("igt@").partition("@")
     binaries, include, exclude = [], [], []
     for line in open(list_path, encoding="utf-8"):
         words = line.split("#")[0].split()
         if not words:
             continue
         name = words[0].rsplit("/", 1)[-1]
+        if not fnmatch.fnmatchcase(name, binary):
+            continue
         binaries.append(words[0])
         wanted = [w for w in words[1:] if w[0] != "!"]
         unwanted = [w[1:] for w in words[1:] if w[0] == "!"]
-        include.append(f"^igt@{name}@({wanted[0]})$" if wanted else f"^igt@{name}(@|$)")
+        include.append(f"^igt@{name}@{subtests(wanted, subtest or None)}$" if wanted or subtest else f"^igt@{name}(@|$)")
         exclude += [f"^igt@{name}@({u})$" for u in unwanted]
+    if not binaries:
+        sys.exit(f"{list_path} has no test {binary}")
     write_runner_input(directory, binaries, include, exclude)
 
 
 def only(directory, list_path, names):
-    names = [name if name.startswith("igt@") else f"igt@{name}" for name in names]
     wanted = {name.split("@")[1] for name in names}
     binaries = [words[0] for words in map(str.split, open(list_path, encoding="utf-8"))
                 if words and words[0].rsplit("/", 1)[-1] in wanted]
-    if not binaries:
-        sys.exit(f"{list_path} has no test {' '.join(sorted(wanted))}")
-    write_runner_input(directory, binaries, [pattern_of(name) for name in names], [])
-
-
-def pattern_of(name):
-    text = re.escape(name).replace(r"\*", ".*")
-    return f"^{text}$" if name.count("@") > 1 else f"^{text}(@|$)"
+    write_runner_input(directory, binaries, [f"^{re.escape(name)}$" for name in names], [])
 
 
 def write_runner_input(directory, binaries, include, exclude):

@@ -14,7 +14,7 @@ LIMIT=$SECONDS
 # shellcheck source=scripts/guest-lane.sh
 . "$(dirname "$0")/guest-lane.sh"
 
-[ "$LIMIT" -ge 10 ] || LIMIT=300
+[ "$LIMIT" -gt 1 ] || LIMIT=300
 DIR=$OUT/ioctl-fuzz
 KEPT=$CACHE/ioctl-fuzz/corpus
 

@@ -33,7 +33,8 @@ fragments=("$TOP/configs/qemu-common.config" "$TOP/configs/qemu-$ARCH.config")
 mkdir -p "$dir"
 exec 8>"$dir/.lock"
 flock 8
-key=$({ state_key "$dir/../linux"; cat "${fragments[@]}" "$TOP/scripts/tree.sh"; } | sha256sum | cut -c1-24)
+cross_packages "$ARCH"
+key=$({ state_key "$dir/../linux"; cat "${fragments[@]}" "$TOP/scripts/tree.sh"; compilers; } | sha256sum | cut -c1-24)
 kept=$KEPT/$ARCH${BASE:+base}-$key
 if [ ! -s "$kept" ]; then
 	compile "$dir" "${fragments[@]}"

@@ -73,6 +73,8 @@ pack() {
 	find "$TESTS" -maxdepth 1 -type f -executable -exec cp {} "$new/tests/" \;
 	"${CROSS}strip" "$new"/tests/*
 	cp "$TOP/guest/qemu-init" "$new/init"
+	# The same files make the same root, by which a boot of the unpatched kernel is known again.
+	find "$new" -exec touch -h -d @0 {} +
 	(cd "$new" && find . | LC_ALL=C sort | cpio --quiet --reproducible -R 0:0 -o -H newc) >"$CPIO.new"
 	mv "$CPIO.new" "$CPIO"
 	rm -rf "$new"

@@ -168,6 +168,8 @@ device_tree() {
 	MACHINE+=(-dtb "$1/part.dtb")
 }
 
+ALWAYS='panic=-1 oops=panic'
+
 # boot IMAGE DIR ARGUMENT...: what else is on the kernel's command line.
 boot() {
 	local image=$1 dir=$2
@@ -175,7 +177,7 @@ boot() {
 	rm -rf "$dir"
 	mkdir -p "$dir"
 	"$TOP/scripts/qemu_boot.py" "$dir/console.log" "$LIMIT" "$QEMU" "${MACHINE[@]}" "${INITRD[@]}" \
-		-kernel "$image" -append "$APPEND panic=-1 oops=panic $*" 2>"$dir/qemu.log" ||
+		-kernel "$image" -append "$APPEND $ALWAYS $*" 2>"$dir/qemu.log" ||
 		note "${dir#"$OUT"/}: the boot ended with status $?: $(why "$dir/qemu.log"); log: $dir/console.log"
 	booted "$image" "$dir/console.log"
 	"$TOP/scripts/report.py" kernel-reports "$dir/console.log" >"$dir/reports.txt"
@@ -186,8 +188,8 @@ boot_key() {
 	{
 		sha256sum <"$1"
 		"$QEMU" --version
-		printf '%s\n' "${MACHINE[@]//$OUT/}" "$APPEND" "${@:2}"
-		cat "$TOP/scripts/qemu_boot.py" "$TOP/expect/kernel-reports.txt" "${INITRD[@]:1}"
+		printf '%s\n' "${MACHINE[@]//$OUT/}" "$APPEND $ALWAYS" "${@:2}"
+		cat "$TOP/scripts/qemu_boot.py" "$TOP/scripts/report.py" "$TOP/expect/kernel-reports.txt" "${INITRD[@]:1}"
 		printf '%s\n' "${MACHINE[@]}" | { grep '^/.*\.dtb$' || true; } | xargs -r cat
 	} | sha256sum | cut -c1-24
 }
@@ -201,13 +203,17 @@ boot_unpatched() {
 		note "unpatched kernel: kept from before ($kept; BASELINE=new boots it)"
 		rm -rf "$dir"
 		cp -r "$kept" "$dir"
+		touch "$kept"
 		return
 	fi
 	boot "$UNPATCHED" "$dir" "$@"
+	# What ended early, or a test that had no time, is not what this kernel does.
 	grep -aqE 'qemu: done|reboot: ' "$dir/console.log" || return 0
+	! grep -aqE 'qemu: end \S+ status 1(24|37)' "$dir/console.log" || return 0
 	mkdir -p "$CACHE/baseline"
-	rm -rf "$kept"
-	cp -r "$dir" "$kept.new" && mv "$kept.new" "$kept"
+	rm -rf "$kept" "$kept.new.$$"
+	cp -r "$dir" "$kept.new.$$"
+	mv "$kept.new.$$" "$kept"
 	find "$CACHE/baseline" -maxdepth 1 -name "qemu-$ARCH-*" -printf '%T@ %p\n' | sort -rn | sed '1,32d; s/^[^ ]* //' |
 		xargs -r rm -rf
 }

@@ -11,7 +11,7 @@ LIMIT=$SECONDS
 # shellcheck source=scripts/tree.sh
 . "$(dirname "$0")/tree.sh"
 
-[ "$LIMIT" -ge 10 ] || LIMIT=60
+[ "$LIMIT" -gt 1 ] || LIMIT=60
 SEED=${SEED:-1}
 TESTS=(prime_backing_stress@threads prime_backing_stress@handle-races panfrost_backing_stress@threads)
 EACH=$((LIMIT / ${#TESTS[@]}))

@@ -94,6 +94,12 @@ kbuild() {
 		make --no-print-directory "${args[@]}" LOCALVERSION= "$@" </dev/null
 }
 
+# compilers: those that kbuild takes, as far as they are there.
+compilers() {
+	local prefix
+	for prefix in '' aarch64-linux-gnu- arm-linux-gnueabihf-; do "${prefix}gcc" -v 2>&1 || true; done
+}
+
 # keep IMAGE KEPT: in the cache, as KEPT (DIRECTORY/NAME-KEY), for the next clone. Of each NAME those that
 # were not used for long go.
 keep() {

@@ -184,10 +184,8 @@ void igt_skip(const char *format, ...)
 
 void igt_success(void)
 {
-	if (thread_failed) {
-		thread_failed = false;
+	if (thread_failed)
 		stop(FAIL, IGT_EXIT_FAILURE);
-	}
 	stop(dynamic.active || !subtest.container ? SUCCESS : container_result(),
 	     IGT_EXIT_SUCCESS);
 }
@@ -264,6 +262,7 @@ bool __igt_run_subtest(const char *name, const char *file, const int line)
 	printf("Starting subtest: %s\n", name);
 	fflush(stdout);
 	subtest.active = true;
+	thread_failed = false;
 	errno = 0;
 	return true;
 }

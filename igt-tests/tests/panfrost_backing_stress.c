@@ -83,7 +83,7 @@ static struct gift swap(struct worker *w, struct gift given)
 	return taken;
 }
 
-/* The giver may be gone, or look at the same memory still. */
+/* The giver has closed it, and may be gone. */
 static void take(struct worker *w, struct gift gift)
 {
 	struct pf_bo bo = pf_wrap(w->fd, prime_fd_to_handle(w->fd, gift.dmabuf), gift.pages * pb_page);
