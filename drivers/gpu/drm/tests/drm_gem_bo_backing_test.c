@@ -770,7 +770,8 @@ static struct {
 static dma_addr_t ops_map_phys(struct device *dev, phys_addr_t phys, size_t size,
 			       enum dma_data_direction dir, unsigned long attrs)
 {
-	if (phys == ops_state.fail_phys)
+	/* A limit is that of bounce buffers. */
+	if (phys == ops_state.fail_phys || (ops_state.max_size && attrs & DMA_ATTR_NO_BOUNCE))
 		return DMA_MAPPING_ERROR;
 	ops_state.runs++;
 
