@@ -22,6 +22,7 @@
 #include <linux/pci.h>
 #include <linux/platform_device.h>
 #include <linux/scatterlist.h>
+#include <linux/shmem_fs.h>
 #include <linux/sizes.h>
 #include <linux/uaccess.h>
 #include <linux/vmalloc.h>
@@ -1380,6 +1381,9 @@ static void kind_fail_all(struct kunit *test, struct kind_bo *bo)
 		current->fail_nth = 0;
 		KUNIT_EXPECT_TRUE(test, list_empty(&bo->backing.runs.others));
 		kind_give_back(bo);
+		/* So that the next time, too, each page can fail. */
+		if (bo->row == STREAMING)
+			shmem_truncate_range(file_inode(bo->base.filp), 0, (loff_t)-1);
 		KUNIT_EXPECT_EQ(test, drm_gem_bo_backing_resident_size(&bo->backing), 0);
 		KUNIT_EXPECT_EQ(test, bo->backing.list->num_mapped, 0);
 		if (done)
