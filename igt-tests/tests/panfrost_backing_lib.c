@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <linux/sync_file.h>
+#include <poll.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
@@ -115,6 +116,35 @@ int pf_write_line(const char *path, const char *line)
 	err = errno;
 	close(fd);
 	return ret < 0 ? -err : 0;
+}
+
+#define DRIVER "/sys/bus/platform/drivers/panfrost/"
+
+static const char *device_name(void)
+{
+	return strrchr(sysfs, '/') + 1;
+}
+
+int pf_unbind(void)
+{
+	igt_require_f(!access(DRIVER "unbind", W_OK), "panfrost cannot be unbound\n");
+	return pf_write_line(DRIVER "unbind", device_name());
+}
+
+int pf_bind(void)
+{
+	const int ret = pf_write_line(DRIVER "bind", device_name());
+
+	if (ret)
+		return ret;
+	for (int i = 0; i < 100; i++) {
+		const int fd = pf_try_open();
+
+		if (fd >= 0)
+			return close(fd);
+		usleep(10000);
+	}
+	return -ENODEV;
 }
 
 static FILE *model_file(const char *name)
@@ -514,28 +544,32 @@ bool pf_busy(int fd, uint32_t syncobj)
 	return drmSyncobjWait(fd, &syncobj, 1, 0, 0, NULL) != 0;
 }
 
-static int fence_error(int fd, uint32_t syncobj)
+int pf_fence(int fd, uint32_t syncobj)
 {
-	struct sync_file_info info = {};
 	int file;
 
 	igt_assert_eq(drmSyncobjExportSyncFile(fd, syncobj, &file), 0);
+	return file;
+}
+
+int pf_fence_error(int file)
+{
+	struct pollfd poll_for = { .fd = file, .events = POLLIN };
+	struct sync_file_info info = {};
+
+	poll(&poll_for, 1, PATIENCE * 1000);
 	igt_assert_eq(drmIoctl(file, SYNC_IOC_FILE_INFO, &info), 0);
 	close(file);
-	igt_assert_f(info.status, "the job has not ended\n");
+	igt_assert_f(info.status, "no end of the job in %d s\n", PATIENCE);
 	return info.status < 0 ? -info.status : 0;
 }
 
 int pf_end(int fd, uint32_t syncobj)
 {
-	const int64_t timeout = now_ns() + PATIENCE * 1000000000ll;
-	int error;
+	const int file = pf_fence(fd, syncobj);
 
-	igt_assert_f(!drmSyncobjWait(fd, &syncobj, 1, timeout, 0, NULL),
-		     "no end of the job in %d s\n", PATIENCE);
-	error = fence_error(fd, syncobj);
 	igt_assert_eq(drmSyncobjDestroy(fd, syncobj), 0);
-	return error;
+	return pf_fence_error(file);
 }
 
 int pf_run(struct pf_chain *chain, const struct pf_bo *bo)

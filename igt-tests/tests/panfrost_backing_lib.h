@@ -127,6 +127,9 @@ int pf_submit(int fd, uint64_t jc, const uint32_t *handles, uint32_t count, uint
 uint32_t pf_start(struct pf_chain *chain, const struct pf_bo *bo, uint32_t requirements);
 /* Waits and destroys: 0, or the errno that the job's fence ended with; fails on a timeout. */
 int pf_end(int fd, uint32_t syncobj);
+/* The same by a sync file, which outlives the device and is closed. */
+int pf_fence(int fd, uint32_t syncobj);
+int pf_fence_error(int file);
 bool pf_busy(int fd, uint32_t syncobj);
 int pf_run(struct pf_chain *chain, const struct pf_bo *bo);
 /* The same, where everything else is a failure: 0, and every job's header says so. */
@@ -168,5 +171,8 @@ bool pf_sleep(void);
 const char *pf_sysfs(void);
 int pf_read_line(const char *path, char *line, size_t size);
 int pf_write_line(const char *path, const char *line);
+/* The driver leaves the device, and takes it again: 0 or -errno. Skips where that cannot be done. */
+int pf_unbind(void);
+int pf_bind(void);
 
 #endif

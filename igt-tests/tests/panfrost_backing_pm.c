@@ -20,7 +20,6 @@
 IGT_TEST_DESCRIPTION("Page tables over sleep, reset and rebinding.");
 
 #define HEAP (PANFROST_BO_HEAP | PANFROST_BO_NOEXEC)
-#define DRIVER "/sys/bus/platform/drivers/panfrost/"
 
 struct user {
 	int fd;
@@ -212,26 +211,14 @@ static void close_leftovers(void)
 
 static int rebind(void)
 {
-	const char *name = strrchr(pf_sysfs(), '/') + 1;
 	int ret;
 
 	close_leftovers();
-	igt_require_f(!access(DRIVER "unbind", W_OK), "panfrost cannot be unbound\n");
-	ret = pf_write_line(DRIVER "unbind", name);
+	ret = pf_unbind();
 	if (ret)
 		return ret;
 	igt_assert_eq(pf_try_open(), -1);
-	ret = pf_write_line(DRIVER "bind", name);
-	if (ret)
-		return ret;
-	for (int i = 0; i < 100; i++) {
-		const int fd = pf_try_open();
-
-		if (fd >= 0)
-			return close(fd);
-		usleep(10000);
-	}
-	return -ENODEV;
+	return pf_bind();
 }
 
 /* Catches: a driver that cannot go, or leaves something behind that stops it from coming back. */
