@@ -10,6 +10,7 @@
  */
 #include <errno.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <sys/mman.h>
 #include <time.h>
 #include <unistd.h>
@@ -694,6 +695,50 @@ static void tables_follow(void)
 	close(fd);
 }
 
+struct target {
+	int fd;
+	uint64_t va;
+	atomic_bool ended;
+};
+
+static void *write_there(void *arg)
+{
+	struct target *t = arg;
+	struct pf_chain chain;
+
+	pf_chain_init(&chain, t->fd, 1);
+	while (!t->ended) {
+		pf_chain_reset(&chain);
+		pf_chain_value(&chain, t->va, PF_64, 1);
+		pf_run(&chain, NULL);
+	}
+	pf_chain_close(&chain);
+	return NULL;
+}
+
+/*
+ * Catches: a warning of the kernel that any user can have: a job's fault finds a buffer whose address
+ * is known already and whose page table is not yet filled.
+ */
+static void fault_while_creating(void)
+{
+	struct target t = { .fd = pf_open() };
+	pthread_t thread;
+	struct pf_bo bo = pf_create(t.fd, PF_MIB, PANFROST_BO_NOEXEC);
+
+	t.va = bo.va;
+	pf_close(&bo);
+	igt_assert_eq(pthread_create(&thread, NULL, write_there, &t), 0);
+	for (time_t end = time(NULL) + 3; time(NULL) < end;) {
+		bo = pf_create(t.fd, PF_MIB, PANFROST_BO_NOEXEC);
+		pf_close(&bo);
+	}
+	t.ended = true;
+	pthread_join(thread, NULL);
+	pf_check_usable(t.fd);
+	close(t.fd);
+}
+
 static const struct pf_case cases[] = {
 	{ "chain-256", "256 jobs in one chain, each with its own value", chain_256 },
 	{ "value-sizes", "Writes of 1 to 8 bytes", value_sizes },
@@ -717,6 +762,7 @@ static const struct pf_case cases[] = {
 	  close_file_while_running },
 	{ "close-stops-jobs", "The jobs of a closed file end", close_stops_jobs },
 	{ "close-while-resuming", "Also those that had not begun", close_while_resuming },
+	{ "fault-while-creating", "Jobs that write where a buffer comes and goes", fault_while_creating },
 	{ "mmap-while-writing", "CPU maps page after page while the GPU writes",
 	  mmap_while_writing },
 	{ "tables-follow", "Page tables have what the buffers have", tables_follow },

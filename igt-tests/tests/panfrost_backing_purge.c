@@ -10,8 +10,11 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <sys/mman.h>
+#include <time.h>
 #include <unistd.h>
 #include <xf86drm.h>
 
@@ -333,6 +336,55 @@ static void many_are_purged(void)
 	close_target(&t);
 }
 
+struct advised {
+	int fd;
+	atomic_uint handle;
+	atomic_bool ended;
+};
+
+static void *advise(void *arg)
+{
+	struct advised *a = arg;
+
+	while (!a->ended) {
+		struct drm_panfrost_madvise args = { .handle = a->handle, .madv = PANFROST_MADV_DONTNEED };
+
+		pf_ioctl(a->fd, DRM_IOCTL_PANFROST_MADVISE, &args);
+	}
+	return NULL;
+}
+
+/*
+ * Catches: a warning of the kernel that any user can have: the only mapping is another file's, as this
+ * one's handle is closed between its look-up and the look at the mappings.
+ */
+static void advice_while_closing(void)
+{
+	const int owner = pf_open();
+	struct pf_bo bo = pf_create(owner, SIZE, PANFROST_BO_NOEXEC);
+	const int dmabuf = prime_handle_to_fd(owner, bo.handle);
+	struct advised a = { .fd = pf_open() };
+	pthread_t threads[2];
+
+	for (size_t i = 0; i < ARRAY_SIZE(threads); i++)
+		igt_assert_eq(pthread_create(&threads[i], NULL, advise, &a), 0);
+	for (time_t end = time(NULL) + 3; time(NULL) < end;) {
+		struct pf_bo import = { .fd = a.fd, .handle = prime_fd_to_handle(a.fd, dmabuf) };
+
+		a.handle = import.handle;
+		pf_close(&import);
+	}
+	a.ended = true;
+	for (size_t i = 0; i < ARRAY_SIZE(threads); i++)
+		pthread_join(threads[i], NULL);
+	close(a.fd);
+	close(dmabuf);
+	pb_fill(bo.cpu, 0, SIZE, 1);
+	pb_check(bo.cpu, 0, SIZE, 1, "buffer");
+	pf_close(&bo);
+	close(owner);
+}
+
 static const struct pf_case cases[] = {
 	{ "everything-goes", "What a purge takes", everything_goes },
 	{ "memory-goes", "A purge frees memory, also of buffers that are mapped", memory_goes },
@@ -346,6 +398,7 @@ static const struct pf_case cases[] = {
 	{ "exported-is-kept", "Exported buffers survive the shrinkers", exported_is_kept },
 	{ "shared-is-refused", "Shared buffers cannot be made expendable", shared_is_refused },
 	{ "closed-while-expendable", "An expendable buffer is closed", closed_while_expendable },
+	{ "advice-while-closing", "Advice of one thread, the handle closed by another", advice_while_closing },
 	{ "many-are-purged", "All that are expendable go, and no other", many_are_purged },
 };
 

@@ -39,7 +39,7 @@ static void back_again(void)
 static void file(void)
 {
 	struct drm_panfrost_create_bo create = { .size = SIZE };
-	struct drm_panfrost_get_param param = { .param = DRM_PANFROST_PARAM_SYSTEM_TIMESTAMP };
+	struct drm_panfrost_get_param param = { .param = DRM_PANFROST_PARAM_GPU_PROD_ID };
 	const int idle = pf_open(), fd = pf_open();
 	struct pf_chain chain;
 
