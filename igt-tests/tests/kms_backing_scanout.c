@@ -392,27 +392,39 @@ static void addresses(const struct pb_device *dev)
 	close_screen(&screen);
 }
 
+/* The loops are not in the functions that a failure jumps back into. */
+static void run_screen(void (*run)(const struct pb_device *dev), const struct pb_device *dev)
+{
+	igt_dynamic_f("%s", dev->name)
+		run(dev);
+}
+
 /* As pb_run_devices(), on those with a screen. */
 static void run_screens(void (*run)(const struct pb_device *dev))
 {
 	for (int i = 0; i < pb_n_devices; i++) {
 		if (has_screen(&pb_devices[i]))
-			igt_dynamic_f("%s", pb_devices[i].name)
-				run(&pb_devices[i]);
+			run_screen(run, &pb_devices[i]);
 	}
 }
 
 typedef void import_fn(const struct pb_exporter *exp, const struct pb_device *dev);
 
-static void run_imports(const struct pb_device *dev, import_fn *run)
+static void run_import(const struct pb_exporter *exp, const struct pb_device *dev, import_fn *run)
 {
-	for (int e = 0; e < pb_n_exporters; e++) {
-		const struct pb_exporter *exp = &pb_exporters[e];
+	igt_dynamic_f("%s-to-%s", exp->name, dev->name) {
+		igt_require_f(!exp->missing, "%s\n", exp->missing);
+		run(exp, dev);
+	}
+}
 
-		igt_dynamic_f("%s-to-%s", exp->name, dev->name) {
-			igt_require_f(!exp->missing, "%s\n", exp->missing);
-			run(exp, dev);
-		}
+static void run_imports(import_fn *run)
+{
+	for (int i = 0; i < pb_n_devices; i++) {
+		if (!has_screen(&pb_devices[i]))
+			continue;
+		for (int e = 0; e < pb_n_exporters; e++)
+			run_import(&pb_exporters[e], &pb_devices[i], run);
 	}
 }
 
@@ -434,24 +446,16 @@ int igt_main()
 		run_screens(dirty);
 
 	igt_describe("Another's buffer is shown, and lives as long as it is");
-	igt_subtest_with_dynamic("import") {
-		for (int i = 0; i < pb_n_devices; i++) {
-			if (has_screen(&pb_devices[i]))
-				run_imports(&pb_devices[i], import);
-		}
-	}
+	igt_subtest_with_dynamic("import")
+		run_imports(import);
 
 	igt_describe("A picture, for who looks at the screen");
 	igt_subtest_with_dynamic("picture")
 		run_screens(picture);
 
 	igt_describe("The same of another's buffer");
-	igt_subtest_with_dynamic("picture-import") {
-		for (int i = 0; i < pb_n_devices; i++) {
-			if (has_screen(&pb_devices[i]))
-				run_imports(&pb_devices[i], picture_import);
-		}
-	}
+	igt_subtest_with_dynamic("picture-import")
+		run_imports(picture_import);
 
 	igt_describe("DMA addresses of a frame");
 	igt_subtest_with_dynamic("addresses")
