@@ -11,6 +11,26 @@
 #include <drm/drm_gem.h>
 #include <drm/drm_prime.h>
 
+/* Where the last page fault ended, and how many pages it was to fill. */
+struct drm_gem_bo_faults {
+	u32 end;
+	u32 num;
+};
+
+/**
+ * enum drm_gem_bo_caching - how the CPU maps the pages of a streaming object
+ */
+enum drm_gem_bo_caching {
+	/** @DRM_GEM_BO_CACHED: through its caches. */
+	DRM_GEM_BO_CACHED,
+
+	/** @DRM_GEM_BO_WRITE_COMBINED: past its caches, writes are gathered. */
+	DRM_GEM_BO_WRITE_COMBINED,
+
+	/** @DRM_GEM_BO_UNCACHED: past its caches, one by one. */
+	DRM_GEM_BO_UNCACHED,
+};
+
 /**
  * struct drm_gem_bo_backing - the memory of one GEM buffer object
  *
@@ -34,16 +54,26 @@ struct drm_gem_bo_backing {
 	 */
 	struct dma_runs *list;
 
+	/** @faults: private, of those that read and of those that write. */
+	struct drm_gem_bo_faults faults[2];
+
+	/** @caching: how the CPU maps it. Fixed while memory is there. */
+	enum drm_gem_bo_caching caching;
+
 	/**
-	 * @map_wc: CPU mappings are write-combined. Fixed while pages are there.
+	 * @user: the memory is a process's, see drm_gem_bo_backing_pin_user(). Such
+	 * an object is neither exported nor mapped to user space.
 	 */
-	bool map_wc : 1;
+	bool user : 1;
 
 	/** @dirty: mark the pages dirty when they are put. */
 	bool dirty : 1;
 
 	/** @accessed: mark the pages accessed when they are put. */
 	bool accessed : 1;
+
+	/** @own_pages: private, pages that drm_gem_bo_backing_free() frees. */
+	bool own_pages : 1;
 };
 
 int drm_gem_bo_backing_init(struct drm_gem_bo_backing *backing,
@@ -55,25 +85,33 @@ void drm_gem_bo_backing_fini(struct drm_gem_bo_backing *backing);
  * drm_gem_bo_backing_release - take down what an object has of the helper
  * @backing: the backing of an object that nobody else knows any more
  *
- * drm_gem_bo_backing_fini() with the reservation lock, and for an imported object
- * the end of the import. For &drm_gem_object_funcs.free.
+ * drm_gem_bo_backing_fini(), and for an imported object the end of the import.
+ * For &drm_gem_object_funcs.free. The reservation lock is taken where somebody else
+ * may want it: not for a native object whose last reference is gone, as a shrinker
+ * that drops it must not wait.
  */
 static inline void drm_gem_bo_backing_release(struct drm_gem_bo_backing *backing)
 {
 	struct drm_gem_object *obj = backing->obj;
+	bool lock;
 
 	if (!obj)
 		return;
 
-	dma_resv_lock(obj->resv, NULL);
+	lock = drm_gem_is_imported(obj) || kref_read(&obj->refcount);
+	if (lock)
+		dma_resv_lock(obj->resv, NULL);
 	drm_gem_bo_backing_fini(backing);
-	dma_resv_unlock(obj->resv);
+	if (lock)
+		dma_resv_unlock(obj->resv);
 	if (drm_gem_is_imported(obj))
 		drm_prime_gem_destroy(obj, NULL);
 }
 
 int drm_gem_bo_backing_populate(struct drm_gem_bo_backing *backing,
 				pgoff_t index, pgoff_t num_pages);
+int drm_gem_bo_backing_pin_user(struct drm_gem_bo_backing *backing, struct mm_struct *mm,
+				unsigned long addr, bool write);
 int drm_gem_bo_backing_alloc(struct drm_gem_bo_backing *backing, gfp_t gfp,
 			     unsigned long attrs);
 int drm_gem_bo_backing_free(struct drm_gem_bo_backing *backing);
@@ -235,6 +273,24 @@ drm_gem_bo_backing_sync(struct drm_gem_bo_backing *backing, u64 offset, u64 size
 int drm_gem_bo_backing_cpu_access(struct drm_gem_bo_backing *backing,
 				  enum dma_data_direction dir, bool for_device);
 
+/* For &dma_buf_ops.begin_cpu_access, where &dma_buf.priv is the object. */
+static inline int
+drm_gem_bo_backing_begin_cpu_access(struct dma_buf *dma_buf, enum dma_data_direction dir)
+{
+	struct drm_gem_object *obj = dma_buf->priv;
+
+	return drm_gem_bo_backing_cpu_access(obj->backing, dir, false);
+}
+
+/* For &dma_buf_ops.end_cpu_access. */
+static inline int
+drm_gem_bo_backing_end_cpu_access(struct dma_buf *dma_buf, enum dma_data_direction dir)
+{
+	struct drm_gem_object *obj = dma_buf->priv;
+
+	return drm_gem_bo_backing_cpu_access(obj->backing, dir, true);
+}
+
 /**
  * drm_gem_bo_backing_vaddr - the kernel address that comes with an allocation
  * @backing: the backing
@@ -276,7 +332,5 @@ drm_gem_bo_backing_object_vunmap(struct drm_gem_object *obj, struct iosys_map *m
 int drm_gem_bo_backing_mmap(struct drm_gem_object *obj, struct vm_area_struct *vma);
 vm_fault_t drm_gem_bo_backing_fault(struct drm_gem_bo_backing *backing,
 				    struct vm_fault *vmf, unsigned int order);
-vm_fault_t drm_gem_bo_backing_pfn_mkwrite(struct drm_gem_bo_backing *backing,
-					  struct vm_fault *vmf);
 
 #endif /* __DRM_GEM_BO_BACKING_H__ */

@@ -184,7 +184,10 @@ struct dma_cursor {
 	/** @dma_addr: DMA address of the piece, set by dma_cursor_next(). */
 	dma_addr_t dma_addr;
 
-	/** @phys: physical address of it, set by dma_cursor_next_phys(). */
+	/**
+	 * @phys: physical address of it, set by dma_cursor_next_phys() and
+	 * dma_cursor_next_iommu().
+	 */
 	phys_addr_t phys;
 
 	/** @offset: where in the buffer the piece starts, in bytes. */
@@ -197,6 +200,7 @@ struct dma_cursor {
 	const struct dma_run *run;
 	const struct dma_run *last;
 	u64 end;
+	bool by_dma;
 };
 
 /* The list; kernel/dma/runs.c. */
@@ -231,11 +235,15 @@ void dma_runs_free(struct dma_runs *runs);
 void dma_runs_sync(const struct dma_runs *runs, u64 offset, u64 size,
 		   enum dma_data_direction dir, bool for_device);
 bool dma_runs_bounces(const struct dma_runs *runs);
+int dma_cursor_begin_iommu(struct dma_cursor *cur, const struct dma_runs *runs,
+			   u64 offset, u64 size);
 int dma_runs_iommu_map(const struct dma_runs *runs, struct iommu_domain *domain,
 		       unsigned long iova, int prot);
 int dma_runs_pin_user(struct dma_runs *runs, u32 index, unsigned long addr, u32 num_pages,
 		      unsigned int gup_flags);
 void dma_runs_unpin_user(struct dma_runs *runs, bool dirty);
+int dma_runs_alloc_pages(struct dma_runs *runs, gfp_t gfp);
+void dma_runs_free_pages(struct dma_runs *runs);
 void *dma_runs_vmap(const struct dma_runs *runs, u64 offset, u64 size, pgprot_t prot);
 
 /* For another device than its own; kernel/dma/alloc_remap.c. */
@@ -471,6 +479,20 @@ static inline bool dma_cursor_next_phys(struct dma_cursor *cur)
 }
 
 /**
+ * dma_cursor_next_phys_max - go to the next physically contiguous range, or a part of it
+ * @cur: a cursor that was set up by dma_cursor_begin_phys()
+ * @max: how much is wanted at once, in bytes, a multiple of the page size
+ *
+ * What is left of the range is what the next call starts with.
+ *
+ * Return: like dma_cursor_next_phys(), false also if @max is 0.
+ */
+static inline bool dma_cursor_next_phys_max(struct dma_cursor *cur, u64 max)
+{
+	return __dma_cursor_next(cur, max, true);
+}
+
+/**
  * dma_cursor_next - go to the next contiguous DMA range
  * @cur: a cursor that was set up by dma_cursor_begin()
  *
@@ -512,6 +534,23 @@ static inline bool dma_cursor_next(struct dma_cursor *cur)
 static inline bool dma_cursor_next_max(struct dma_cursor *cur, u64 max)
 {
 	return __dma_cursor_next(cur, max, false);
+}
+
+/**
+ * dma_cursor_next_iommu - go to the next range that an IOMMU has to lead to
+ * @cur: a cursor that was set up by dma_cursor_begin_iommu()
+ *
+ * Return: true and &dma_cursor.phys, &dma_cursor.offset and &dma_cursor.size of
+ * the range, or false at the end.
+ */
+static inline bool dma_cursor_next_iommu(struct dma_cursor *cur)
+{
+	if (!__dma_cursor_next(cur, U64_MAX, !cur->by_dma))
+		return false;
+	if (cur->by_dma)
+		cur->phys = cur->dma_addr;
+
+	return true;
 }
 
 /**

@@ -8,6 +8,7 @@
 #include <linux/export.h>
 #include <linux/iommu.h>
 #include <linux/iommu-dma.h>
+#include <linux/log2.h>
 #include <linux/mm.h>
 #include <linux/pci.h>
 #include <linux/pci-p2pdma.h>
@@ -648,25 +649,60 @@ void *dma_runs_vmap(const struct dma_runs *runs, u64 offset, u64 size, pgprot_t 
 EXPORT_SYMBOL_GPL(dma_runs_vmap);
 
 /**
+ * dma_cursor_begin_iommu - prepare to walk where an IOMMU has to lead to
+ * @cur: the cursor
+ * @runs: a list with pages, or one that is mapped for a device without IOMMU
+ * @offset: start of the range, in bytes, a multiple of the page size
+ * @size: length of the range, in bytes, a multiple of the page size
+ *
+ * For a driver that fills page tables of an IOMMU by itself. Like
+ * dma_cursor_begin_phys(), but where the list shows no pages, as that of an
+ * exporter, what is walked are the addresses of its device. A device that the DMA
+ * API does not translate for sees memory where an IOMMU has to lead to. Takes no
+ * lock, never sleeps and never allocates.
+ *
+ * Return: 0, -EINVAL if the range is empty, not aligned or not inside the buffer,
+ * -EOPNOTSUPP if the list shows no pages and its device is behind an IOMMU, -ENXIO if
+ * there is a hole.
+ */
+int dma_cursor_begin_iommu(struct dma_cursor *cur, const struct dma_runs *runs,
+			   u64 offset, u64 size)
+{
+	bool phys = dma_runs_can(runs, DMA_RUNS_CAN_SHOW_PAGES);
+	int ret;
+
+	if (!phys && (use_dma_iommu(runs->dev) || get_dma_ops(runs->dev)))
+		return -EOPNOTSUPP;
+	if (!PAGE_ALIGNED(offset) || !PAGE_ALIGNED(size))
+		return -EINVAL;
+
+	ret = __dma_cursor_begin(cur, runs, offset, size, phys);
+	cur->by_dma = !phys;
+
+	return ret;
+}
+EXPORT_SYMBOL_GPL(dma_cursor_begin_iommu);
+
+/**
  * dma_runs_iommu_map - map a list into an IOMMU domain
- * @runs: a list with pages, without a hole
+ * @runs: a list without a hole, with pages, or mapped for a device without IOMMU
  * @domain: a domain that the caller manages by itself
  * @iova: where to map the buffer
  * @prot: IOMMU_READ and so on
  *
- * May sleep. Undone by iommu_unmap().
+ * To where dma_cursor_begin_iommu() says. May sleep. Undone by iommu_unmap().
  *
- * Return: 0, what dma_cursor_begin_phys() or iommu_map() says; nothing is mapped
+ * Return: 0, or what dma_cursor_begin_iommu() or iommu_map() says; nothing is mapped
  * after an error.
  */
 int dma_runs_iommu_map(const struct dma_runs *runs, struct iommu_domain *domain,
 		       unsigned long iova, int prot)
 {
-	struct dma_cursor cur;
+	struct dma_cursor cur = { };
 	int ret;
 
-	ret = dma_cursor_begin_phys(&cur, runs, 0, (u64)runs->num_pages << PAGE_SHIFT);
-	while (!ret && dma_cursor_next_phys(&cur))
+	ret = dma_cursor_begin_iommu(&cur, runs, 0, (u64)runs->num_pages << PAGE_SHIFT);
+	while (!ret && dma_cursor_next_iommu(&cur))
 		ret = iommu_map(domain, iova + cur.offset, cur.phys, cur.size, prot,
 				GFP_KERNEL);
 	if (ret && cur.offset)
@@ -751,3 +787,70 @@ void dma_runs_unpin_user(struct dma_runs *runs, bool dirty)
 	dma_runs_clear(runs);
 }
 EXPORT_SYMBOL_GPL(dma_runs_unpin_user);
+
+/* As large as is free. Page by page, so that what is too much can go back. */
+static struct page *alloc_block(gfp_t gfp, unsigned int *order)
+{
+	struct page *page;
+
+	do {
+		page = alloc_pages(*order ? gfp | __GFP_NORETRY | __GFP_NOWARN : gfp, *order);
+	} while (!page && (*order)--);
+	if (page)
+		split_page(page, *order);
+
+	return page;
+}
+
+/**
+ * dma_runs_alloc_pages - allocate all the memory of a buffer
+ * @runs: a streaming list without memory
+ * @gfp: flags of the allocation, without __GFP_COMP; the pages are cleared in any case
+ *
+ * In blocks as large as can be had, so that the runs are few. May sleep.
+ *
+ * Return: 0, -EINVAL if the list is of another kind or has memory, -ENOMEM. After an
+ * error a part may be there, for dma_runs_free_pages().
+ */
+int dma_runs_alloc_pages(struct dma_runs *runs, gfp_t gfp)
+{
+	unsigned int order = MAX_PAGE_ORDER;
+	int ret = 0;
+
+	if (runs->kind != DMA_RUNS_STREAMING || runs->num_runs)
+		return -EINVAL;
+
+	while (!ret && !dma_runs_is_populated(runs)) {
+		u32 num = runs->num_pages - runs->num_populated;
+		struct page *page;
+
+		order = min_t(unsigned int, order, order_base_2(num));
+		page = alloc_block(gfp | __GFP_ZERO, &order);
+		if (!page)
+			return -ENOMEM;
+		num = min(num, 1U << order);
+		ret = dma_runs_add(runs, runs->num_populated, page_to_phys(page), num);
+		if (ret)
+			num = 0;
+		__free_contig_range(page_to_pfn(page) + num, (1UL << order) - num);
+	}
+
+	return ret;
+}
+EXPORT_SYMBOL_GPL(dma_runs_alloc_pages);
+
+/**
+ * dma_runs_free_pages - give allocated memory back
+ * @runs: from dma_runs_alloc_pages(), not mapped for a device; empty afterwards
+ *
+ * Needs no memory.
+ */
+void dma_runs_free_pages(struct dma_runs *runs)
+{
+	const struct dma_run *run;
+
+	for (run = runs->runs; run < runs->runs + runs->num_runs; run++)
+		__free_contig_range(PHYS_PFN(run->phys), run->num_pages);
+	dma_runs_clear(runs);
+}
+EXPORT_SYMBOL_GPL(dma_runs_free_pages);

@@ -13,10 +13,13 @@
 #include <linux/file.h>
 #include <linux/fs.h>
 #include <linux/gfp.h>
+#include <linux/highmem.h>
 #include <linux/mm.h>
 #include <linux/mman.h>
+#include <linux/mmzone.h>
 #include <linux/sizes.h>
 #include <linux/swiotlb.h>
+#include <linux/vmstat.h>
 
 #define SMALL_PAGES	5
 #define BLOCK_ORDER	3
@@ -609,6 +612,61 @@ static void test_pin_folio(struct kunit *test)
 	__free_pages(page, BLOCK_ORDER);
 }
 
+static void expect_own_pages(struct kunit *test, const struct dma_runs *runs)
+{
+	u32 i;
+
+	KUNIT_EXPECT_TRUE(test, dma_runs_is_populated(runs));
+	KUNIT_EXPECT_TRUE(test, dma_runs_valid(runs));
+	for (i = 0; i < runs->num_pages; i++) {
+		struct page *page = pfn_to_page(PHYS_PFN(dma_runs_phys(runs, i)));
+		void *vaddr = kmap_local_page(page);
+
+		KUNIT_EXPECT_EQ(test, page_ref_count(page), 1);
+		KUNIT_EXPECT_FALSE(test, PageCompound(page));
+		KUNIT_EXPECT_NULL(test, memchr_inv(vaddr, 0, PAGE_SIZE));
+		memset(vaddr, 0x5a, PAGE_SIZE);
+		kunmap_local(vaddr);
+	}
+}
+
+/* Sizes that are blocks, that are not, and that are larger than any. */
+static void test_alloc_pages(struct kunit *test)
+{
+	static const u32 sizes[] = { 1, 5, 8, MAX_ORDER_NR_PAGES + 3 };
+	struct dma_runs runs;
+	u32 i;
+
+	for (i = 0; i < ARRAY_SIZE(sizes); i++) {
+		dma_runs_init(&runs, NULL, DMA_RUNS_STREAMING, sizes[i]);
+		KUNIT_ASSERT_EQ(test, dma_runs_alloc_pages(&runs, GFP_HIGHUSER), 0);
+		expect_own_pages(test, &runs);
+		KUNIT_EXPECT_EQ(test, dma_runs_alloc_pages(&runs, GFP_HIGHUSER), -EINVAL);
+		dma_runs_free_pages(&runs);
+		KUNIT_EXPECT_EQ(test, runs.num_populated, 0);
+	}
+
+	dma_runs_init(&runs, NULL, DMA_RUNS_RESOURCE, 1);
+	KUNIT_EXPECT_EQ(test, dma_runs_alloc_pages(&runs, GFP_HIGHUSER), -EINVAL);
+	/* There is nothing to be freed. */
+	dma_runs_free_pages(&runs);
+}
+
+/* What is too much of a block is free again, and so is all the rest in the end. */
+static void test_alloc_pages_exact(struct kunit *test)
+{
+	u32 i, num = MAX_ORDER_NR_PAGES / 2 + 1, left = MAX_ORDER_NR_PAGES - num;
+	long before = global_zone_page_state(NR_FREE_PAGES);
+	struct dma_runs runs;
+
+	for (i = 0; i < 8; i++) {
+		dma_runs_init(&runs, NULL, DMA_RUNS_STREAMING, num);
+		KUNIT_ASSERT_EQ(test, dma_runs_alloc_pages(&runs, GFP_KERNEL), 0);
+		dma_runs_free_pages(&runs);
+	}
+	KUNIT_EXPECT_GT(test, global_zone_page_state(NR_FREE_PAGES), before - 4 * (long)left);
+}
+
 static void test_map_ranges(struct kunit *test)
 {
 	/* Where no memory is: what has pages is no resource. */
@@ -655,6 +713,8 @@ static struct kunit_case runs_test_cases[] = {
 	KUNIT_CASE(test_map_ranges),
 	KUNIT_CASE(test_pin_user),
 	KUNIT_CASE(test_pin_folio),
+	KUNIT_CASE(test_alloc_pages),
+	KUNIT_CASE(test_alloc_pages_exact),
 	{}
 };
 

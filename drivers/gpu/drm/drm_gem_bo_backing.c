@@ -44,7 +44,8 @@
  * that were never populated are holes.
  *
  * Memory that comes from the DMA API is mapped by being allocated, with
- * drm_gem_bo_backing_alloc(), and unmapped by being freed.
+ * drm_gem_bo_backing_alloc(), and unmapped by being freed. That function allocates
+ * pages as well, if a streaming object has no shmem file.
  *
  * This example maps all of an object into the page table of a GPU:
  *
@@ -80,7 +81,8 @@
  *
  * The reservation lock of the object (&drm_gem_object.resv) protects its list
  * and all mappings made of it, those for other devices included. Functions that
- * change something assert it.
+ * change something assert it. Those that take an object down can do without once
+ * its last reference is gone: a shrinker may drop that, and must not wait.
  *
  * Functions that take a const backing only read. They never sleep, allocate or
  * take a lock, so that they can serve a fault or a panic, but somebody has to
@@ -88,6 +90,13 @@
  * addresses of a populated and mapped range do not change or move while other
  * ranges are populated and mapped, but the array that holds them does.
  */
+
+/* An object without references is nobody else's. */
+static void backing_assert_locked_or_gone(const struct drm_gem_bo_backing *backing)
+{
+	if (kref_read(&backing->obj->refcount))
+		dma_resv_assert_held(backing->obj->resv);
+}
 
 static int backing_check_pages(const struct drm_gem_bo_backing *backing,
 			       pgoff_t index, pgoff_t num_pages)
@@ -112,7 +121,7 @@ static int backing_check_pages(const struct drm_gem_bo_backing *backing,
  *
  * Returns:
  * 0, -EINVAL if the size of the object is zero or not a multiple of the page
- * size, -E2BIG if it is beyond DMA_RUNS_MAX_PAGES, -EOPNOTSUPP for a resource.
+ * size, -E2BIG if it is beyond DMA_RUNS_MAX_PAGES.
  */
 int drm_gem_bo_backing_init(struct drm_gem_bo_backing *backing,
 			    struct drm_gem_object *obj,
@@ -122,9 +131,6 @@ int drm_gem_bo_backing_init(struct drm_gem_bo_backing *backing,
 		return -EINVAL;
 	if ((u64)obj->size >> PAGE_SHIFT > DMA_RUNS_MAX_PAGES)
 		return -E2BIG;
-	/* Nothing here maps ranges without pages for the CPU. */
-	if (kind == DMA_RUNS_RESOURCE)
-		return -EOPNOTSUPP;
 
 	*backing = (struct drm_gem_bo_backing) {
 		.obj = obj,
@@ -184,6 +190,14 @@ static int backing_read(const struct drm_gem_bo_backing *backing, struct dma_run
 	return ret;
 }
 
+/* Back to the LRU that they belong to, and without the reference that was taken. */
+static void folios_put_evictable(struct folio_batch *fbatch)
+{
+	check_move_unevictable_folios(fbatch);
+	__folio_batch_release(fbatch);
+	cond_resched();
+}
+
 static void runs_put(const struct dma_runs *runs, bool dirty, bool accessed)
 {
 	struct folio_batch fbatch;
@@ -205,18 +219,18 @@ static void runs_put(const struct dma_runs *runs, bool dirty, bool accessed)
 			if (folio_test_large(folio))
 				pfn = folio_pfn(folio) + folio_nr_pages(folio);
 			if (!folio_batch_add(&fbatch, folio))
-				drm_gem_check_release_batch(&fbatch);
+				folios_put_evictable(&fbatch);
 		}
 	}
 	if (folio_batch_count(&fbatch))
-		drm_gem_check_release_batch(&fbatch);
+		folios_put_evictable(&fbatch);
 }
 
 /*
  * Changing the memory type flushes caches at each call, so that pages are
  * collected first. It has to work without memory, too.
  */
-static void runs_set_caching(const struct dma_runs *runs, bool wc)
+static void runs_set_caching(const struct dma_runs *runs, enum drm_gem_bo_caching caching)
 {
 #ifdef CONFIG_X86
 	struct page *few[16], **pages = kmalloc(PAGE_SIZE, GFP_NOWAIT);
@@ -231,8 +245,10 @@ static void runs_set_caching(const struct dma_runs *runs, bool wc)
 			batch[n++] = pfn_to_page(PHYS_PFN(run->phys) + nr);
 			if (n < max && (i + 1 < runs->num_runs || nr + 1 < run->num_pages))
 				continue;
-			if (wc)
+			if (caching == DRM_GEM_BO_WRITE_COMBINED)
 				set_pages_array_wc(batch, n);
+			else if (caching == DRM_GEM_BO_UNCACHED)
+				set_pages_array_uc(batch, n);
 			else
 				set_pages_array_wb(batch, n);
 			n = 0;
@@ -282,20 +298,20 @@ int drm_gem_bo_backing_populate(struct drm_gem_bo_backing *backing,
 
 	dma_runs_init(&more, NULL, DMA_RUNS_STREAMING, backing->runs.num_pages);
 	ret = backing_read(backing, &more, index, index + num_pages);
-	if (!ret && backing->map_wc)
-		runs_set_caching(&more, true);
+	if (!ret && backing->caching)
+		runs_set_caching(&more, backing->caching);
 	if (!ret)
 		ret = dma_runs_splice(&backing->runs, &more);
 	if (ret) {
 		if (!backing->runs.num_populated)
 			mapping_clear_unevictable(mapping);
-		if (backing->map_wc)
-			runs_set_caching(&more, false);
+		if (backing->caching)
+			runs_set_caching(&more, DRM_GEM_BO_CACHED);
 		runs_put(&more, false, false);
 		dma_runs_clear(&more);
 		return ret;
 	}
-	backing->runs.uncached = backing->map_wc;
+	backing->runs.uncached = backing->caching != DRM_GEM_BO_CACHED;
 
 	return 0;
 }
@@ -304,15 +320,97 @@ EXPORT_SYMBOL_GPL(drm_gem_bo_backing_populate);
 static void backing_put_pages(struct drm_gem_bo_backing *backing)
 {
 	dma_runs_unmap(&backing->runs);
-	if (backing->map_wc)
-		runs_set_caching(&backing->runs, false);
-	mapping_clear_unevictable(backing->obj->filp->f_mapping);
-	runs_put(&backing->runs, backing->dirty, backing->accessed);
+	if (backing->caching)
+		runs_set_caching(&backing->runs, DRM_GEM_BO_CACHED);
+	if (backing->own_pages) {
+		dma_runs_free_pages(&backing->runs);
+	} else {
+		mapping_clear_unevictable(backing->obj->filp->f_mapping);
+		runs_put(&backing->runs, backing->dirty, backing->accessed);
+	}
+	backing->own_pages = false;
+}
+
+/**
+ * drm_gem_bo_backing_pin_user - take memory of a process for an object
+ * @backing: the backing of a streaming object with &drm_gem_bo_backing.user set
+ * @mm: the process
+ * @addr: where in it the memory starts, page aligned; it is as long as the object
+ * @write: it is going to be written, too
+ *
+ * Pins it until drm_gem_bo_backing_free() or drm_gem_bo_backing_fini(), which mark
+ * it dirty if @write. If not, the object is mapped DMA_TO_DEVICE. Nothing happens if
+ * it is pinned already. Takes the reservation lock, and faults without it.
+ *
+ * Returns:
+ * 0, -EOPNOTSUPP if the object does not take memory of a process, -EPERM for another
+ * than the current one, or what dma_runs_pin_user() says. After an error the object
+ * is as it was before.
+ */
+int drm_gem_bo_backing_pin_user(struct drm_gem_bo_backing *backing, struct mm_struct *mm,
+				unsigned long addr, bool write)
+{
+	unsigned int flags = FOLL_LONGTERM | (write ? FOLL_WRITE : 0);
+	struct dma_resv *resv = backing->obj->resv;
+	struct dma_runs more;
+	bool done;
+	int ret;
+
+	if (!backing->user)
+		return -EOPNOTSUPP;
+
+	dma_resv_lock(resv, NULL);
+	done = dma_runs_is_populated(&backing->runs);
+	dma_resv_unlock(resv);
+	if (done)
+		return 0;
+	if (mm != current->mm)
+		return -EPERM;
+
+	/* A fault wants the mmap_lock, which comes before the reservation lock. */
+	dma_runs_init(&more, NULL, backing->runs.kind, backing->runs.num_pages);
+	ret = dma_runs_pin_user(&more, 0, addr, more.num_pages, flags);
+
+	dma_resv_lock(resv, NULL);
+	/* Somebody else may have been faster. */
+	if (!ret && !dma_runs_is_populated(&backing->runs)) {
+		ret = dma_runs_splice(&backing->runs, &more);
+		backing->runs.dir = write ? DMA_BIDIRECTIONAL : DMA_TO_DEVICE;
+		backing->dirty = write;
+	}
+	dma_resv_unlock(resv);
+	dma_runs_unpin_user(&more, false);
+
+	return ret;
+}
+EXPORT_SYMBOL_GPL(drm_gem_bo_backing_pin_user);
+
+static void backing_unpin_user(struct drm_gem_bo_backing *backing)
+{
+	dma_runs_unmap(&backing->runs);
+	dma_runs_unpin_user(&backing->runs, backing->dirty);
 }
 
 /*
- * Memory of the DMA API
+ * Memory that is allocated
  */
+
+static int backing_alloc_pages(struct drm_gem_bo_backing *backing, gfp_t gfp)
+{
+	struct dma_runs *runs = &backing->runs;
+	int ret = dma_runs_alloc_pages(runs, gfp);
+
+	if (ret) {
+		dma_runs_free_pages(runs);
+		return ret;
+	}
+	if (backing->caching)
+		runs_set_caching(runs, backing->caching);
+	runs->uncached = backing->caching != DRM_GEM_BO_CACHED;
+	backing->own_pages = true;
+
+	return 0;
+}
 
 /* Memory of the DMA API is mapped from its allocation until it is freed. */
 static bool backing_is_allocated(const struct drm_gem_bo_backing *backing)
@@ -333,22 +431,7 @@ static void backing_free_alloc(const struct drm_gem_bo_backing *backing, struct 
 		dma_free_attrs(runs->dev, size, runs->cpu_addr, dma_addr, runs->attrs);
 }
 
-/**
- * drm_gem_bo_backing_alloc - allocate memory for an object with the DMA API
- * @backing: the backing of a coherent or noncoherent object
- * @gfp: flags of the allocation
- * @attrs: of a coherent object DMA_ATTR_WRITE_COMBINE, DMA_ATTR_NO_KERNEL_MAPPING
- *	and so on
- *
- * For the owner's device, for which the object is mapped from then on until
- * drm_gem_bo_backing_free() or drm_gem_bo_backing_fini(). Of a noncoherent
- * object for the direction in &drm_gem_bo_backing.runs; it has to be synced.
- *
- * Returns:
- * 0, -EOPNOTSUPP if the object is of another kind, -EEXIST if it has memory,
- * -ENODEV if the device does no DMA, -ENOMEM.
- */
-int drm_gem_bo_backing_alloc(struct drm_gem_bo_backing *backing, gfp_t gfp,
+static int backing_alloc_dma(struct drm_gem_bo_backing *backing, gfp_t gfp,
 			     unsigned long attrs)
 {
 	struct dma_runs *runs = &backing->runs;
@@ -358,13 +441,6 @@ int drm_gem_bo_backing_alloc(struct drm_gem_bo_backing *backing, gfp_t gfp,
 	dma_addr_t dma_addr;
 	int ret;
 
-	dma_resv_assert_held(backing->obj->resv);
-	might_alloc(GFP_KERNEL);
-
-	if (!backing_is_allocated(backing))
-		return -EOPNOTSUPP;
-	if (runs->num_runs)
-		return -EEXIST;
 	if (!runs->dev->dma_mask)
 		return -ENODEV;
 
@@ -386,6 +462,43 @@ int drm_gem_bo_backing_alloc(struct drm_gem_bo_backing *backing, gfp_t gfp,
 		backing_free_alloc(backing, page, dma_addr);
 
 	return ret;
+}
+
+/**
+ * drm_gem_bo_backing_alloc - allocate memory for an object
+ * @backing: the backing of a coherent or noncoherent object, or of a streaming one
+ *	without a shmem file
+ * @gfp: flags of the allocation
+ * @attrs: of a coherent object DMA_ATTR_WRITE_COMBINE, DMA_ATTR_NO_KERNEL_MAPPING
+ *	and so on
+ *
+ * What is coherent or noncoherent comes from the DMA API, for the owner's device,
+ * for which the object is mapped from then on until drm_gem_bo_backing_free() or
+ * drm_gem_bo_backing_fini(). Of a noncoherent object for the direction in
+ * &drm_gem_bo_backing.runs; it has to be synced.
+ *
+ * What is streaming comes from the page allocator, see dma_runs_alloc_pages(), and
+ * is mapped by drm_gem_bo_backing_map().
+ *
+ * Returns:
+ * 0, -EOPNOTSUPP if the object is of another kind, -EEXIST if it has memory,
+ * -ENODEV if the device does no DMA, -ENOMEM.
+ */
+int drm_gem_bo_backing_alloc(struct drm_gem_bo_backing *backing, gfp_t gfp,
+			     unsigned long attrs)
+{
+	bool pages = backing->runs.kind == DMA_RUNS_STREAMING && !backing->obj->filp;
+
+	dma_resv_assert_held(backing->obj->resv);
+	might_alloc(GFP_KERNEL);
+
+	if (!pages && !backing_is_allocated(backing))
+		return -EOPNOTSUPP;
+	if (backing->runs.num_runs)
+		return -EEXIST;
+
+	return pages ? backing_alloc_pages(backing, gfp) :
+		       backing_alloc_dma(backing, gfp, attrs);
 }
 EXPORT_SYMBOL_GPL(drm_gem_bo_backing_alloc);
 
@@ -466,7 +579,7 @@ void drm_gem_bo_backing_unmap(struct drm_gem_bo_backing *backing)
 {
 	struct dma_runs *list = backing->list;
 
-	dma_resv_assert_held(backing->obj->resv);
+	backing_assert_locked_or_gone(backing);
 
 	if (list == &backing->runs) {
 		dma_runs_unmap(list);
@@ -481,10 +594,10 @@ EXPORT_SYMBOL_GPL(drm_gem_bo_backing_unmap);
  * drm_gem_bo_backing_free - unmap an object and give its memory back
  * @backing: the backing of an object that is not imported
  *
- * Undoes drm_gem_bo_backing_populate() or drm_gem_bo_backing_alloc(); the object
- * can have memory again later. Need not be called before
- * drm_gem_bo_backing_fini(). CPU mappings, of the kernel as well, are the caller's
- * to remove before.
+ * Undoes drm_gem_bo_backing_populate(), drm_gem_bo_backing_pin_user() or
+ * drm_gem_bo_backing_alloc(); the object can have memory again later. Need not be
+ * called before drm_gem_bo_backing_fini(). CPU mappings, of the kernel as well, are
+ * the caller's to remove before.
  *
  * What was populated survives in shmem if the pages are dirty; truncate the file
  * to drop it. &drm_gem_bo_backing.dirty and &drm_gem_bo_backing.accessed are reset.
@@ -499,7 +612,7 @@ int drm_gem_bo_backing_free(struct drm_gem_bo_backing *backing)
 {
 	struct dma_runs *runs = &backing->runs;
 
-	dma_resv_assert_held(backing->obj->resv);
+	backing_assert_locked_or_gone(backing);
 
 	if (runs->kind == DMA_RUNS_IMPORTED)
 		return -EOPNOTSUPP;
@@ -510,7 +623,9 @@ int drm_gem_bo_backing_free(struct drm_gem_bo_backing *backing)
 	if (runs->num_runs && backing_is_allocated(backing))
 		backing_free_alloc(backing, drm_gem_bo_backing_page(backing, 0),
 				   runs->runs[0].dma_addr);
-	else if (runs->num_runs && backing->obj->filp)
+	else if (runs->num_runs && backing->user)
+		backing_unpin_user(backing);
+	else if (runs->num_runs && (backing->own_pages || backing->obj->filp))
 		backing_put_pages(backing);
 	dma_runs_clear(runs);
 	backing->dirty = false;
@@ -525,7 +640,8 @@ EXPORT_SYMBOL_GPL(drm_gem_bo_backing_free);
  * @backing: the backing
  *
  * Unmaps what is mapped and puts the memory. The reservation lock has to be
- * held; nobody else may have the object mapped any more.
+ * held, unless the object is native and its last reference is gone; nobody else
+ * may have the object mapped any more.
  */
 void drm_gem_bo_backing_fini(struct drm_gem_bo_backing *backing)
 {
@@ -558,7 +674,8 @@ EXPORT_SYMBOL_GPL(drm_gem_bo_backing_fini);
  * end of CPU access only: the CPU may be writing.
  *
  * Returns:
- * The list or an error pointer, see dma_runs_map_for().
+ * The list or an error pointer: -EPERM for memory of a process, or see
+ * dma_runs_map_for().
  */
 struct dma_runs *drm_gem_bo_backing_map_runs(struct dma_buf_attachment *attach,
 					     enum dma_data_direction dir)
@@ -568,6 +685,9 @@ struct dma_runs *drm_gem_bo_backing_map_runs(struct dma_buf_attachment *attach,
 	struct dma_runs *list;
 
 	dma_resv_assert_held(obj->resv);
+
+	if (backing->user)
+		return ERR_PTR(-EPERM);
 
 	list = dma_runs_map_for(&backing->runs, attach->dev, dir, DMA_ATTR_SKIP_CPU_SYNC);
 	if (!IS_ERR(list) && dir != DMA_TO_DEVICE)

@@ -17,10 +17,22 @@
 #include <drm/drm_gem_bo_backing.h>
 #include <drm/drm_vma_manager.h>
 
+static pgprot_t backing_prot(const struct drm_gem_bo_backing *backing, pgprot_t prot)
+{
+	switch (backing->caching) {
+	case DRM_GEM_BO_WRITE_COMBINED:
+		return pgprot_writecombine(prot);
+	case DRM_GEM_BO_UNCACHED:
+		return pgprot_noncached(prot);
+	default:
+		return prot;
+	}
+}
+
 static int pages_vmap(struct drm_gem_bo_backing *backing, u64 offset, u64 size,
 		      struct iosys_map *map)
 {
-	pgprot_t prot = backing->map_wc ? pgprot_writecombine(PAGE_KERNEL) : PAGE_KERNEL;
+	pgprot_t prot = backing_prot(backing, PAGE_KERNEL);
 	void *vaddr = dma_runs_vmap(&backing->runs, offset, size, prot);
 
 	if (IS_ERR(vaddr))
@@ -65,8 +77,8 @@ static int import_vmap(struct drm_gem_bo_backing *backing, u64 offset, u64 size,
  * @size: length of the range, in bytes, a multiple of the page size
  * @map: returns the address
  *
- * Pages are mapped, write-combined if &drm_gem_bo_backing.map_wc is set. What was
- * allocated has an address already, with the caching that it was allocated with.
+ * Pages are mapped as &drm_gem_bo_backing.caching says. What was allocated has an
+ * address already, with the caching that it was allocated with.
  * An imported object can be mapped as a whole only. The memory has to stay until
  * drm_gem_bo_backing_vunmap().
  *
@@ -109,6 +121,45 @@ void drm_gem_bo_backing_vunmap(struct drm_gem_bo_backing *backing,
 }
 EXPORT_SYMBOL_GPL(drm_gem_bo_backing_vunmap);
 
+/* Valid for split and partial mappings, too. The shmem file has no fake offset. */
+static pgoff_t backing_index(const struct drm_gem_bo_backing *backing,
+			     const struct vm_area_struct *vma, pgoff_t pgoff)
+{
+	const struct drm_gem_object *obj = backing->obj;
+
+	if (obj->filp && vma->vm_file == obj->filp)
+		return pgoff;
+
+	return pgoff - drm_vma_node_start(&obj->vma_node);
+}
+
+/* Memory that is there as long as the object, without a fault. */
+static int runs_mmap(struct drm_gem_bo_backing *backing, struct vm_area_struct *vma)
+{
+	pgoff_t index = backing_index(backing, vma, vma->vm_pgoff);
+	unsigned long addr, size;
+	int ret = 0;
+
+	dma_resv_lock(backing->obj->resv, NULL);
+	for (addr = vma->vm_start; !ret && addr < vma->vm_end; addr += size) {
+		const struct dma_run *run = dma_runs_find(&backing->runs, index);
+		u32 skip;
+
+		if (!run) {
+			ret = -ENXIO;
+			break;
+		}
+		skip = index - run->index;
+		size = min_t(u64, vma->vm_end - addr, (u64)(run->num_pages - skip) << PAGE_SHIFT);
+		ret = remap_pfn_range(vma, addr, PHYS_PFN(run->phys) + skip, size,
+				      vma->vm_page_prot);
+		index += size >> PAGE_SHIFT;
+	}
+	dma_resv_unlock(backing->obj->resv);
+
+	return ret;
+}
+
 static int alloc_mmap_all(struct drm_gem_bo_backing *backing, struct vm_area_struct *vma)
 {
 	const struct dma_runs *runs = &backing->runs;
@@ -136,7 +187,7 @@ static int alloc_mmap(struct drm_gem_bo_backing *backing, struct vm_area_struct 
 
 	vm_flags_mod(vma, VM_DONTEXPAND | VM_DONTDUMP, VM_PFNMAP);
 	vma->vm_page_prot = vma_get_page_prot(vma);
-	vma->vm_pgoff -= drm_vma_node_start(&backing->obj->vma_node);
+	vma->vm_pgoff = backing_index(backing, vma, pgoff);
 	dma_resv_lock(backing->obj->resv, NULL);
 	ret = alloc_mmap_all(backing, vma);
 	dma_resv_unlock(backing->obj->resv);
@@ -157,8 +208,7 @@ static int import_mmap(struct drm_gem_bo_backing *backing, struct vm_area_struct
 	vma->vm_private_data = NULL;
 	vma->vm_ops = NULL;
 
-	ret = dma_buf_mmap(attach->dmabuf, vma,
-			   vma->vm_pgoff - drm_vma_node_start(&backing->obj->vma_node));
+	ret = dma_buf_mmap(attach->dmabuf, vma, backing_index(backing, vma, vma->vm_pgoff));
 	/* The exporter's mapping keeps the exporter, not the importer's object. */
 	if (!ret)
 		drm_gem_object_put(backing->obj);
@@ -171,225 +221,224 @@ static int import_mmap(struct drm_gem_bo_backing *backing, struct vm_area_struct
  * @obj: the object
  * @vma: the mapping, of all or a part; vm_pgoff counts from the fake offset
  *
- * For &drm_gem_object_funcs.mmap. Pages are filled in by drm_gem_bo_backing_fault(), for which the
- * driver sets vm_ops; the mapping is VM_PFNMAP, so that nobody pins them. What was
- * allocated is mapped here and now, by the DMA API, which sets the flags. The
- * mapping of an imported object is the exporter's, and the reference that the core
- * took for it is dropped.
+ * For &drm_gem_object_funcs.mmap. If the vm_ops have a fault handler, pages are filled
+ * in by drm_gem_bo_backing_fault(). Without, all is mapped here and now; the memory has
+ * to be there and to stay as long as the object. Either way the mapping is VM_PFNMAP,
+ * so that nobody pins the pages. What was allocated by the DMA API is mapped by it at
+ * once, and it sets the flags. The mapping of an imported object is the exporter's, and
+ * the reference that the core took for it is dropped.
  *
  * vm_pgoff of a shared mapping stays, so that drm_vma_node_unmap() finds it. There
  * is nothing to be undone after an error.
  *
  * Returns:
- * 0, -EINVAL if pages are mapped private, -ENXIO if the memory to
- * be mapped here is not there or smaller than the mapping or if an imported object
- * has no exporter, or what the DMA API or the exporter says.
+ * 0, -EINVAL if a private mapping has faults or is not contiguous, or for memory of a
+ * process, -ENXIO if the memory to be mapped here is not there or smaller than the
+ * mapping or if an imported object has no exporter, or what the DMA API or the exporter
+ * says.
  */
 int drm_gem_bo_backing_mmap(struct drm_gem_object *obj, struct vm_area_struct *vma)
 {
 	struct drm_gem_bo_backing *backing = obj->backing;
 
-	if (backing->runs.kind == DMA_RUNS_IMPORTED)
+	switch (backing->runs.kind) {
+	case DMA_RUNS_IMPORTED:
 		return import_mmap(backing, vma);
-	if (backing->runs.kind != DMA_RUNS_STREAMING)
+	case DMA_RUNS_COHERENT:
+	case DMA_RUNS_NONCOHERENT:
 		return alloc_mmap(backing, vma);
-	if (vma_is_cow_mapping(vma))
+	default:
+		break;
+	}
+	if (backing->user || (vma->vm_ops->fault && vma_is_cow_mapping(vma)))
 		return -EINVAL;
 
 	vm_flags_set(vma, VM_PFNMAP | VM_DONTEXPAND | VM_DONTDUMP);
-	vma->vm_page_prot = vma_get_page_prot(vma);
-	if (backing->map_wc)
-		vma->vm_page_prot = pgprot_writecombine(vma->vm_page_prot);
+	vma->vm_page_prot = backing_prot(backing, vma_get_page_prot(vma));
 
-	return 0;
+	return vma->vm_ops->fault ? 0 : runs_mmap(backing, vma);
 }
 EXPORT_SYMBOL_GPL(drm_gem_bo_backing_mmap);
 
 #ifdef CONFIG_MMU
-/* Valid for split and partial mappings, too. */
-static pgoff_t backing_fault_index(const struct drm_gem_bo_backing *backing,
-				   const struct vm_fault *vmf)
+/*
+ * What a fault fills: so many pages, or four times as many as the last one if it
+ * goes on where that ended, but not more than the second number.
+ */
+#define FAULT_PAGES		16U
+#define FAULT_PAGES_MAX		min(512U, (u32)PTRS_PER_PTE)
+
+/* So many are collected before the page table is locked. */
+#define FAULT_BATCH		64
+
+static_assert(FAULT_BATCH >= FAULT_PAGES);
+
+/*
+ * Returns how many pages to fill, of which @before are before the one that is
+ * needed. They are in the mapping and in the page table that is there anyway, and
+ * aligned, so that an MMU can take several for one.
+ */
+static u32 backing_fault_pages(struct drm_gem_bo_backing *backing, const struct vm_fault *vmf,
+			       pgoff_t index, u32 *before)
 {
-	return vmf->pgoff - drm_vma_node_start(&backing->obj->vma_node);
+	struct drm_gem_bo_faults *last = &backing->faults[!!(vmf->flags & FAULT_FLAG_WRITE)];
+	const struct vm_area_struct *vma = vmf->vma;
+	u32 pos = pte_index(vmf->address), max = FAULT_PAGES, after;
+
+	*before = 0;
+	if (index == last->end)
+		max = clamp(4 * last->num, FAULT_PAGES, FAULT_PAGES_MAX);
+	else
+		*before = min(pos % FAULT_PAGES, (vmf->address - vma->vm_start) >> PAGE_SHIFT);
+	after = min(max - pos % max, (vma->vm_end - vmf->address) >> PAGE_SHIFT);
+	last->end = index + after;
+	last->num = max;
+
+	return *before + after;
 }
 
-static void pfns_mark_dirty(unsigned long pfn, u32 num, struct vm_fault *vmf)
+static int cursor_begin_pages(struct dma_cursor *cur, const struct drm_gem_bo_backing *backing,
+			      pgoff_t index, u32 num)
 {
-	u32 nr;
+	return dma_cursor_begin_phys(cur, &backing->runs, (u64)index << PAGE_SHIFT,
+				     (u64)num << PAGE_SHIFT);
+}
 
-	file_update_time(vmf->vma->vm_file);
-	for (; num; num -= nr, pfn += nr) {
+static void pfns_mark_dirty(unsigned long pfn, u32 num)
+{
+	unsigned long end = pfn + num;
+
+	while (pfn < end) {
 		struct folio *folio = page_folio(pfn_to_page(pfn));
 
-		nr = folio_nr_pages(folio) - folio_page_idx(folio, pfn_to_page(pfn));
-		nr = min(nr, num);
 		folio_mark_dirty(folio);
+		pfn = folio_pfn(folio) + folio_nr_pages(folio);
 	}
 }
 
-/* How much of the buffer is contiguous around a page, whatever the device can map. */
-struct stretch {
-	unsigned long pfn;
-	u32 before;
-	u32 after;
-};
-
-static bool backing_stretch(const struct drm_gem_bo_backing *backing, pgoff_t index,
-			    struct stretch *s)
+/* The next pages of a walk, marked dirty if they are going to be writable. */
+static int cursor_next_pfns(struct dma_cursor *cur, unsigned long *pfns, bool write)
 {
-	const struct dma_runs *runs = &backing->runs;
-	const struct dma_run *run, *first = runs->runs, *last = first + runs->num_runs - 1;
+	u32 i, num, n = 0;
 
-	if (index >= runs->num_pages)
-		return false;
-	run = dma_runs_find(runs, index);
-	if (!run)
-		return false;
+	while (dma_cursor_next_phys_max(cur, (u64)(FAULT_BATCH - n) << PAGE_SHIFT)) {
+		num = cur->size >> PAGE_SHIFT;
+		if (write)
+			pfns_mark_dirty(PHYS_PFN(cur->phys), num);
+		for (i = 0; i < num; i++)
+			pfns[n++] = PHYS_PFN(cur->phys) + i;
+	}
 
-	s->before = index - run->index;
-	s->after = dma_run_end(run) - index - 1;
-	s->pfn = PHYS_PFN(run->phys) + s->before;
-	for (first = run; first->cut; first--)
-		s->before += first[-1].num_pages;
-	for (; run < last && run[1].cut; run++)
-		s->after += run[1].num_pages;
-
-	return true;
-}
-
-/* One entry for a whole PMD, if the stretch and the mapping have that. */
-static vm_fault_t backing_fault_pmd(const struct stretch *s, struct vm_fault *vmf)
-{
-#ifdef CONFIG_ARCH_SUPPORTS_PMD_PFNMAP
-	unsigned long addr = vmf->address & PMD_MASK;
-	u32 skip = (vmf->address - addr) >> PAGE_SHIFT;
-	bool write = vmf->flags & FAULT_FLAG_WRITE;
-	unsigned long pfn = s->pfn - skip;
-
-	if (addr < vmf->vma->vm_start || addr + PMD_SIZE > vmf->vma->vm_end ||
-	    s->before < skip || s->after < (1U << PMD_ORDER) - 1 - skip ||
-	    !IS_ALIGNED(pfn, 1UL << PMD_ORDER))
-		return VM_FAULT_FALLBACK;
-
-	if (write)
-		pfns_mark_dirty(pfn, 1U << PMD_ORDER, vmf);
-
-	return vmf_insert_pfn_pmd(vmf, pfn, write);
-#else
-	return VM_FAULT_FALLBACK;
-#endif
-}
-
-static vm_fault_t backing_insert(unsigned long pfn, struct vm_fault *vmf, unsigned long addr,
-				 bool write)
-{
-	struct vm_area_struct *vma = vmf->vma;
-	pgprot_t prot = vma->vm_page_prot;
-
-	/* What the driver made of it for the memory type stays. */
-	if (write)
-		prot = pgprot_modify(prot, vma_get_page_prot(vma));
-
-	return vmf_insert_pfn_prot(vma, addr, pfn, prot);
+	return n;
 }
 
 /*
- * Fills what the stretch, the mapping and the page table that is there anyway have
- * in common. Only the folio that is written becomes writable, and with that
- * dirty: the rest has to tell of its first write by itself.
+ * All that a write fills becomes writable, and with that dirty: who follows the
+ * page table, as KVM does, may not ask again. What a read fills has to tell of its
+ * first write.
  */
-static vm_fault_t backing_fault_ptes(const struct stretch *s, struct vm_fault *vmf)
+static vm_fault_t backing_fault_ptes(struct drm_gem_bo_backing *backing, struct vm_fault *vmf,
+				     pgoff_t index)
 {
-	unsigned long low = max(vmf->vma->vm_start, vmf->address & PMD_MASK);
-	unsigned long high = min(vmf->vma->vm_end - 1, vmf->address | ~PMD_MASK);
-	u32 before = min((vmf->address - low) >> PAGE_SHIFT, s->before);
-	u32 after = min((high - vmf->address) >> PAGE_SHIFT, s->after);
-	unsigned long addr = vmf->address - ((unsigned long)before << PAGE_SHIFT);
-	struct folio *folio = page_folio(pfn_to_page(s->pfn));
 	bool write = vmf->flags & FAULT_FLAG_WRITE;
-	unsigned long pfn;
-	vm_fault_t ret;
+	unsigned long pfns[FAULT_BATCH];
+	u32 before, num = backing_fault_pages(backing, vmf, index, &before);
+	unsigned long addr = vmf->address - before * PAGE_SIZE;
+	struct dma_cursor cur;
+	int ret, n;
 
-	if (write)
-		pfns_mark_dirty(s->pfn, 1, vmf);
-
-	ret = backing_insert(s->pfn, vmf, vmf->address, write);
-	for (pfn = s->pfn - before; ret == VM_FAULT_NOPAGE && pfn <= s->pfn + after; pfn++) {
-		bool same = page_folio(pfn_to_page(pfn)) == folio;
-
-		/* What fails here is not what was asked for. */
-		if (pfn != s->pfn &&
-		    backing_insert(pfn, vmf, addr, write && same) != VM_FAULT_NOPAGE)
+	/* If there is a hole, the page alone. */
+	if (cursor_begin_pages(&cur, backing, index - before, num)) {
+		addr = vmf->address;
+		cursor_begin_pages(&cur, backing, index, 1);
+	}
+	while ((n = cursor_next_pfns(&cur, pfns, write))) {
+		ret = vm_insert_pfns(vmf->vma, addr, pfns, n, write);
+		/* What was asked for is in the first batch. */
+		if (ret < 0 && addr <= vmf->address)
+			return vmf_error(ret);
+		if (ret < n)
 			break;
-		addr += PAGE_SIZE;
+		addr += n * PAGE_SIZE;
 	}
 
-	return ret;
+	return VM_FAULT_NOPAGE;
+}
+
+/* One entry for a whole PMD, if memory and mapping have that. */
+static vm_fault_t backing_fault_pmd(struct drm_gem_bo_backing *backing, struct vm_fault *vmf,
+				    pgoff_t index)
+{
+#ifdef CONFIG_ARCH_SUPPORTS_PMD_PFNMAP
+	unsigned long addr = vmf->address & PMD_MASK;
+	bool write = vmf->flags & FAULT_FLAG_WRITE;
+	u32 num = 1U << PMD_ORDER;
+	struct dma_cursor cur;
+
+	if (addr < vmf->vma->vm_start || addr + PMD_SIZE > vmf->vma->vm_end ||
+	    cursor_begin_pages(&cur, backing, index - pte_index(vmf->address), num) ||
+	    !dma_cursor_next_phys(&cur) || cur.size < PMD_SIZE || !IS_ALIGNED(cur.phys, PMD_SIZE))
+		return VM_FAULT_FALLBACK;
+
+	if (write)
+		pfns_mark_dirty(PHYS_PFN(cur.phys), num);
+
+	return vmf_insert_pfn_pmd(vmf, PHYS_PFN(cur.phys), write);
+#else
+	return VM_FAULT_FALLBACK;
+#endif
 }
 
 /**
  * drm_gem_bo_backing_fault - handle a fault in a user mapping
  * @backing: the backing of a streaming object
  * @vmf: the fault, in a mapping prepared by drm_gem_bo_backing_mmap() whose
- *       vm_pgoff counts from the object's fake offset
+ *       vm_pgoff counts from the object's fake offset, or from its start if the
+ *       driver has made it one of the shmem file
  * @order: 0 or PMD_ORDER, see &vm_operations_struct.huge_fault
  *
- * Maps the page, and others of the same run that cost no page table more. The
- * caller holds the reservation lock and has checked that the content is valid.
+ * For &vm_operations_struct.fault, &vm_operations_struct.huge_fault and
+ * &vm_operations_struct.pfn_mkwrite, which notes the first write to a page that
+ * was only read before. The caller holds the reservation lock and has checked that
+ * the content is valid.
+ *
+ * Maps the page and its neighbours, as far as they are in the same mapping and cost
+ * no page table more: 16 pages, and up to 512 if faults come in order. What a write
+ * fault maps is writable and marked dirty, all of it.
  *
  * Returns:
  * VM_FAULT_NOPAGE, VM_FAULT_FALLBACK if @order does not fit, VM_FAULT_SIGBUS
  * where there is no memory, as in what was allocated and is freed, VM_FAULT_OOM.
+ * For the write to what was allocated, of which nobody keeps track, 0.
  */
 vm_fault_t drm_gem_bo_backing_fault(struct drm_gem_bo_backing *backing,
 				    struct vm_fault *vmf, unsigned int order)
 {
-	struct stretch s;
-	vm_fault_t ret;
+	pgoff_t index = backing_index(backing, vmf->vma, vmf->pgoff);
+	vm_fault_t ret = VM_FAULT_FALLBACK;
+	struct page *page;
 
 	dma_resv_assert_held(backing->obj->resv);
 
 	/* An allocation was mapped as a whole by mmap(). */
-	if (backing->runs.kind != DMA_RUNS_STREAMING || !(vmf->vma->vm_flags & VM_PFNMAP) ||
-	    !backing_stretch(backing, backing_fault_index(backing, vmf), &s))
+	if (backing->runs.kind != DMA_RUNS_STREAMING)
+		return vmf->flags & FAULT_FLAG_MKWRITE ? 0 : VM_FAULT_SIGBUS;
+	page = drm_gem_bo_backing_page(backing, index);
+	if (!page || !(vmf->vma->vm_flags & VM_PFNMAP))
 		return VM_FAULT_SIGBUS;
 
-	if (order == PMD_ORDER)
-		ret = backing_fault_pmd(&s, vmf);
-	else if (order)
-		ret = VM_FAULT_FALLBACK;
-	else
-		ret = backing_fault_ptes(&s, vmf);
-	if (ret == VM_FAULT_NOPAGE)
-		folio_mark_accessed(page_folio(pfn_to_page(s.pfn)));
+	if (!order)
+		ret = backing_fault_ptes(backing, vmf, index);
+	else if (order == PMD_ORDER)
+		ret = backing_fault_pmd(backing, vmf, index);
+	if (ret != VM_FAULT_NOPAGE)
+		return ret;
+
+	folio_mark_accessed(page_folio(page));
+	if (vmf->flags & FAULT_FLAG_WRITE)
+		file_update_time(vmf->vma->vm_file);
 
 	return ret;
 }
 EXPORT_SYMBOL_GPL(drm_gem_bo_backing_fault);
-
-/**
- * drm_gem_bo_backing_pfn_mkwrite - note the first write to a page
- * @backing: the backing of a native object
- * @vmf: the fault
- *
- * For &vm_operations_struct.pfn_mkwrite. The mapping keeps the pages.
- *
- * Returns:
- * 0, or VM_FAULT_SIGBUS if there is no page.
- */
-vm_fault_t drm_gem_bo_backing_pfn_mkwrite(struct drm_gem_bo_backing *backing,
-					  struct vm_fault *vmf)
-{
-	struct stretch s;
-
-	dma_resv_assert_held(backing->obj->resv);
-
-	if (!backing_stretch(backing, backing_fault_index(backing, vmf), &s))
-		return VM_FAULT_SIGBUS;
-	if (backing->runs.kind == DMA_RUNS_STREAMING)
-		pfns_mark_dirty(s.pfn, 1, vmf);
-
-	return 0;
-}
-EXPORT_SYMBOL_GPL(drm_gem_bo_backing_pfn_mkwrite);
 #endif /* CONFIG_MMU */

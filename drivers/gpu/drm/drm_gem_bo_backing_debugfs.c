@@ -35,6 +35,7 @@ static void backing_show(struct seq_file *m, struct drm_gem_bo_backing *backing)
 		[DMA_RUNS_IMPORTED] = "imported",
 		[DMA_RUNS_COHERENT] = "coherent",
 		[DMA_RUNS_NONCOHERENT] = "noncoh",
+		[DMA_RUNS_RESOURCE] = "resource",
 	};
 	const struct dma_runs *list = backing->list;
 	u32 i, largest = 0;

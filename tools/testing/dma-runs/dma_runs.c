@@ -204,19 +204,25 @@ static void check_walk(struct dma_cursor *cur, const struct twin *t, u64 offset,
 	CHECK(cur->offset == end && !cur->size);
 }
 
-static void check_walk_phys(struct dma_cursor *cur, const struct twin *t, u64 offset, u64 end)
+static void check_walk_phys(struct dma_cursor *cur, const struct twin *t, u64 offset, u64 end,
+			    u64 step)
 {
 	u64 expected;
 
 	for (; offset < end; offset += expected) {
-		expected = twin_contiguous(t, offset, end, true);
-		CHECK(CALL(dma_cursor_next_phys(cur)));
+		expected = min(twin_contiguous(t, offset, end, true), step);
+		if (step == U64_MAX) {
+			CHECK(CALL(dma_cursor_next_phys(cur)));
+		} else {
+			CHECK(!dma_cursor_next_phys_max(cur, 0));
+			CHECK(CALL(dma_cursor_next_phys_max(cur, step)));
+		}
 		CHECK(cur->offset == offset && cur->size == expected);
 		CHECK(cur->phys == (phys_addr_t)twin_addr(t, offset, true));
 		if (cur->offset != offset || cur->size != expected)
 			return;
 	}
-	CHECK(!CALL(dma_cursor_next_phys(cur)) && !dma_cursor_next_phys(cur));
+	CHECK(!CALL(dma_cursor_next_phys(cur)) && !dma_cursor_next_phys_max(cur, step));
 	CHECK(cur->offset == end && !cur->size);
 }
 
@@ -244,8 +250,11 @@ static void check_range_phys(const struct dma_runs *runs, const struct twin *t, 
 		expected = -EINVAL;
 	ret = CALL(dma_cursor_begin_phys(&cur, runs, offset, size));
 	CHECK(ret == expected);
-	if (!ret && !expected)
-		check_walk_phys(&cur, t, offset, offset + size);
+	if (ret || expected)
+		return;
+	check_walk_phys(&cur, t, offset, offset + size, U64_MAX);
+	CHECK(!dma_cursor_begin_phys(&cur, runs, offset, size));
+	check_walk_phys(&cur, t, offset, offset + size, 2 * PAGE_SIZE);
 }
 
 static void check_range(const struct dma_runs *runs, const struct twin *t, u64 offset,

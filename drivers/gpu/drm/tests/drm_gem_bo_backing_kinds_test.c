@@ -45,6 +45,7 @@ MODULE_IMPORT_NS("EXPORTED_FOR_KUNIT_TESTING");
 
 enum kind_row {
 	STREAMING,
+	PAGES,
 	IMPORTED,
 	COHERENT,
 	NO_KMAP,
@@ -54,6 +55,7 @@ enum kind_row {
 
 static const enum dma_runs_kind row_kind[NUM_ROWS] = {
 	[STREAMING] = DMA_RUNS_STREAMING,
+	[PAGES] = DMA_RUNS_STREAMING,
 	[IMPORTED] = DMA_RUNS_IMPORTED,
 	[COHERENT] = DMA_RUNS_COHERENT,
 	[NO_KMAP] = DMA_RUNS_COHERENT,
@@ -62,6 +64,7 @@ static const enum dma_runs_kind row_kind[NUM_ROWS] = {
 
 static const char * const row_name[NUM_ROWS] = {
 	[STREAMING] = "streaming",
+	[PAGES] = "pages",
 	[IMPORTED] = "imported",
 	[COHERENT] = "coherent",
 	[NO_KMAP] = "no-kmap",
@@ -72,6 +75,8 @@ struct kind_bo {
 	struct drm_gem_object base;
 	struct drm_gem_bo_backing backing;
 	enum kind_row row;
+	/* Mapped to user space as a part of its file. */
+	bool mmap_filp;
 };
 
 /* Devices that are the same but for what a case changes about one of them. */
@@ -127,23 +132,11 @@ static vm_fault_t kind_bo_fault(struct vm_fault *vmf)
 	return ret;
 }
 
-static vm_fault_t kind_bo_mkwrite(struct vm_fault *vmf)
-{
-	struct drm_gem_object *obj = vmf->vma->vm_private_data;
-	vm_fault_t ret;
-
-	dma_resv_lock(obj->resv, NULL);
-	ret = drm_gem_bo_backing_pfn_mkwrite(obj->backing, vmf);
-	dma_resv_unlock(obj->resv);
-
-	return ret;
-}
-
 static const struct vm_operations_struct kind_vm_ops = {
 	.open = drm_gem_vm_open,
 	.close = drm_gem_vm_close,
 	.fault = kind_bo_fault,
-	.pfn_mkwrite = kind_bo_mkwrite,
+	.pfn_mkwrite = kind_bo_fault,
 };
 
 /* No get_sg_table: the list is all that PRIME needs. */
@@ -344,7 +337,7 @@ static int op_contiguous(struct kunit *test, struct kind_bo *bo)
 	size = dma_runs_contiguous(bo->backing.list, 0, &dma_addr);
 	if (!size)
 		return -ENXIO;
-	if (bo->row != STREAMING && bo->row != IMPORTED)
+	if (row_kind[bo->row] != DMA_RUNS_STREAMING && bo->row != IMPORTED)
 		KUNIT_EXPECT_EQ(test, size, KIND_SIZE);
 
 	return 0;
@@ -442,10 +435,16 @@ static int op_vaddr(struct kunit *test, struct kind_bo *bo)
 static int kind_file_mmap(struct file *file, struct vm_area_struct *vma)
 {
 	struct kind_bo *bo = file->private_data;
+	int ret;
 
 	vma->vm_pgoff += drm_vma_node_start(&bo->base.vma_node);
+	ret = drm_gem_mmap_obj(&bo->base, bo->base.size, vma);
+	if (!ret && bo->mmap_filp) {
+		vma->vm_pgoff -= drm_vma_node_start(&bo->base.vma_node);
+		vma_set_file(vma, bo->base.filp);
+	}
 
-	return drm_gem_mmap_obj(&bo->base, bo->base.size, vma);
+	return ret;
 }
 
 static const struct file_operations kind_file_ops = {
@@ -565,14 +564,56 @@ static int op_mmap_beyond(struct kunit *test, struct kind_bo *bo)
 }
 
 #ifdef CONFIG_IOMMU_API
-/* Counts. */
+/* Counts, and adds up where that is. */
 static int count_map_pages(struct iommu_domain *domain, unsigned long iova, phys_addr_t paddr,
 			   size_t pgsize, size_t pgcount, int prot, gfp_t gfp, size_t *mapped)
 {
 	*mapped = pgsize * pgcount;
 	domain->geometry.aperture_start += *mapped;
+	for (; pgcount--; paddr += pgsize)
+		domain->geometry.aperture_end += paddr;
 
 	return 0;
+}
+
+/* Where an IOMMU has to lead to. */
+static dma_addr_t kind_place(struct kunit *test, struct kind_bo *bo, u32 index)
+{
+	struct page *page = drm_gem_bo_backing_page(&bo->backing, index);
+	dma_addr_t addr;
+
+	KUNIT_EXPECT_EQ(test, drm_gem_bo_backing_dma_addr(&bo->backing, index << PAGE_SHIFT,
+							  &addr), 0);
+
+	return page ? page_to_phys(page) : addr;
+}
+
+static dma_addr_t kind_add_up(struct kunit *test, struct kind_bo *bo)
+{
+	dma_addr_t sum = 0;
+	u32 i;
+
+	for (i = 0; i < KIND_PAGES; i++)
+		sum += kind_place(test, bo, i);
+
+	return sum;
+}
+
+static void iommu_check_part(struct kunit *test, struct kind_bo *bo)
+{
+	struct dma_cursor cur;
+
+	KUNIT_EXPECT_EQ(test, dma_cursor_begin_iommu(&cur, bo->backing.list, 1, PAGE_SIZE),
+			-EINVAL);
+	KUNIT_EXPECT_EQ(test, dma_cursor_begin_iommu(&cur, bo->backing.list, PAGE_SIZE, 1),
+			-EINVAL);
+	KUNIT_EXPECT_EQ(test, dma_cursor_begin_iommu(&cur, bo->backing.list, PAGE_SIZE,
+						     PAGE_SIZE), 0);
+	KUNIT_EXPECT_TRUE(test, dma_cursor_next_iommu(&cur));
+	KUNIT_EXPECT_EQ(test, cur.phys, kind_place(test, bo, 1));
+	KUNIT_EXPECT_EQ(test, cur.offset, PAGE_SIZE);
+	KUNIT_EXPECT_EQ(test, cur.size, PAGE_SIZE);
+	KUNIT_EXPECT_FALSE(test, dma_cursor_next_iommu(&cur));
 }
 
 static int op_iommu_map(struct kunit *test, struct kind_bo *bo)
@@ -585,10 +626,12 @@ static int op_iommu_map(struct kunit *test, struct kind_bo *bo)
 	};
 	int ret;
 
-	ret = dma_runs_iommu_map(&bo->backing.runs, &domain, SZ_1G, IOMMU_READ);
+	ret = dma_runs_iommu_map(bo->backing.list, &domain, SZ_1G, IOMMU_READ);
 	if (ret)
 		return ret;
 	KUNIT_EXPECT_EQ(test, domain.geometry.aperture_start, KIND_SIZE);
+	KUNIT_EXPECT_EQ(test, domain.geometry.aperture_end, kind_add_up(test, bo));
+	iommu_check_part(test, bo);
 
 	return 0;
 }
@@ -597,7 +640,7 @@ static int op_iommu_map(struct kunit *test, struct kind_bo *bo)
 {
 	struct iommu_domain *domain = NULL;
 
-	return dma_runs_iommu_map(&bo->backing.runs, domain, SZ_1G, IOMMU_READ);
+	return dma_runs_iommu_map(bo->backing.list, domain, SZ_1G, IOMMU_READ);
 }
 #endif
 
@@ -783,42 +826,42 @@ static const struct {
 	bool unlocked;
 	int ret[NUM_ROWS];
 } ops[] = {
-	{ "map nothing",     op_map,             ANY,   false, { NX,  0, NX, NX, NX } },
-	{ "free nothing",    op_free,            ANY,   false, {  0, NO,  0,  0,  0 } },
-	{ "get memory",      op_alloc,           ANY,   false, {  0,  0,  0,  0,  0 } },
-	{ "again",           op_alloc_again,     ANY,   false, { NO, NO, EX, EX, EX } },
-	{ "populate",        op_populate,        ANY,   false, {  0, NO, NO, NO, NO } },
-	{ "is cleared",      op_clear,           ANY,   false, {  0,  0,  0, NO,  0 } },
-	{ "map",             op_map,             ANY,   false, {  0,  0,  0,  0,  0 } },
-	{ "map again",       op_map,             ANY,   false, {  0,  0,  0,  0,  0 } },
-	{ "dma_addr",        op_dma_addr,        ANY,   false, {  0,  0,  0,  0,  0 } },
-	{ "dma cursor",      op_dma_cursor,      ANY,   false, {  0,  0,  0,  0,  0 } },
-	{ "contiguous_dma",  op_contiguous,      ANY,   false, {  0,  0,  0,  0,  0 } },
-	{ "page",            op_page,            ANY,   false, {  0, NE, NE, NE,  0 } },
-	{ "page cursor",     op_page_cursor,     ANY,   false, {  0, NO, NO, NO,  0 } },
-	{ "sync_for_cpu",    op_sync_for_cpu,    ANY,   false, {  0, NO, NO, NO,  0 } },
-	{ "sync_for_device", op_sync_for_device, ANY,   false, {  0, NO, NO, NO,  0 } },
-	{ "begin access",    op_begin,           ANY,   true,  {  0, NO,  0,  0,  0 } },
-	{ "end access",      op_end,             ANY,   true,  {  0, NO,  0,  0,  0 } },
-	{ "vmap",            op_vmap,            ANY,   false, {  0,  0,  0, NO,  0 } },
-	{ "vmap a part",     op_vmap_part,       ANY,   false, {  0, NO,  0, NO,  0 } },
-	{ "vaddr",           op_vaddr,           ANY,   false, { NE, NE,  0, NE,  0 } },
-	{ "mmap, fault",     op_mmap,            ANY,   true,  {  0,  0,  0,  0,  0 } },
-	{ "mmap a part",     op_mmap_part,       ANY,   true,  {  0,  0,  0,  0,  0 } },
-	{ "mmap private",    op_mmap_private,    ANY,   true,  { IN, IN,  0,  0,  0 } },
-	{ "mmap too much",   op_mmap_beyond,     ANY,   true,  { IN, IN, IN, IN, IN } },
-	{ "iommu_map",       op_iommu_map,       ANY,   false, { IO, NO, NO, NO, IO } },
-	{ "to a table",      op_export_table,    OTHER, true,  {  0, NO,  0,  0,  0 } },
-	{ "to a table, p2p", op_export_p2p,      OTHER, true,  {  0, NO,  0,  0,  0 } },
-	{ "to a list",       op_export_list,     OTHER, true,  {  0, NO,  0,  0,  0 } },
-	{ "to a CPU",        op_export_cpu,      ANY,   true,  {  0, NO,  0, NO,  0 } },
-	{ "map_for",         op_map_for,         OTHER, true,  {  0, NO,  0,  0,  0 } },
-	{ "map_for, reads",  op_map_for_reads,   OTHER, true,  {  0, NO,  0,  0,  0 } },
-	{ "map_for, owner",  op_map_for_owner,   ANY,   true,  {  0, NO,  0,  0,  0 } },
-	{ "unmap",           op_unmap,           ANY,   false, {  0,  0, BU, BU, BU } },
-	{ "free",            op_free,            ANY,   false, {  0, NO,  0,  0,  0 } },
-	{ "free again",      op_free,            ANY,   false, {  0, NO,  0,  0,  0 } },
-	{ "map after that",  op_map,             ANY,   false, { NX,  0, NX, NX, NX } },
+	{ "map nothing",     op_map,             ANY,   false, { NX, NX,  0, NX, NX, NX } },
+	{ "free nothing",    op_free,            ANY,   false, {  0,  0, NO,  0,  0,  0 } },
+	{ "get memory",      op_alloc,           ANY,   false, {  0,  0,  0,  0,  0,  0 } },
+	{ "again",           op_alloc_again,     ANY,   false, { NO, EX, NO, EX, EX, EX } },
+	{ "populate",        op_populate,        ANY,   false, {  0,  0, NO, NO, NO, NO } },
+	{ "is cleared",      op_clear,           ANY,   false, {  0,  0,  0,  0, NO,  0 } },
+	{ "map",             op_map,             ANY,   false, {  0,  0,  0,  0,  0,  0 } },
+	{ "map again",       op_map,             ANY,   false, {  0,  0,  0,  0,  0,  0 } },
+	{ "dma_addr",        op_dma_addr,        ANY,   false, {  0,  0,  0,  0,  0,  0 } },
+	{ "dma cursor",      op_dma_cursor,      ANY,   false, {  0,  0,  0,  0,  0,  0 } },
+	{ "contiguous_dma",  op_contiguous,      ANY,   false, {  0,  0,  0,  0,  0,  0 } },
+	{ "page",            op_page,            ANY,   false, {  0,  0, NE, NE, NE,  0 } },
+	{ "page cursor",     op_page_cursor,     ANY,   false, {  0,  0, NO, NO, NO,  0 } },
+	{ "sync_for_cpu",    op_sync_for_cpu,    ANY,   false, {  0,  0, NO, NO, NO,  0 } },
+	{ "sync_for_device", op_sync_for_device, ANY,   false, {  0,  0, NO, NO, NO,  0 } },
+	{ "begin access",    op_begin,           ANY,   true,  {  0,  0, NO,  0,  0,  0 } },
+	{ "end access",      op_end,             ANY,   true,  {  0,  0, NO,  0,  0,  0 } },
+	{ "vmap",            op_vmap,            ANY,   false, {  0,  0,  0,  0, NO,  0 } },
+	{ "vmap a part",     op_vmap_part,       ANY,   false, {  0,  0, NO,  0, NO,  0 } },
+	{ "vaddr",           op_vaddr,           ANY,   false, { NE, NE, NE,  0, NE,  0 } },
+	{ "mmap, fault",     op_mmap,            ANY,   true,  {  0,  0,  0,  0,  0,  0 } },
+	{ "mmap a part",     op_mmap_part,       ANY,   true,  {  0,  0,  0,  0,  0,  0 } },
+	{ "mmap private",    op_mmap_private,    ANY,   true,  { IN, IN, IN,  0,  0,  0 } },
+	{ "mmap too much",   op_mmap_beyond,     ANY,   true,  { IN, IN, IN, IN, IN, IN } },
+	{ "iommu_map",       op_iommu_map,       ANY,   false, { IO, IO, IO, IO, IO, IO } },
+	{ "to a table",      op_export_table,    OTHER, true,  {  0,  0, NO,  0,  0,  0 } },
+	{ "to a table, p2p", op_export_p2p,      OTHER, true,  {  0,  0, NO,  0,  0,  0 } },
+	{ "to a list",       op_export_list,     OTHER, true,  {  0,  0, NO,  0,  0,  0 } },
+	{ "to a CPU",        op_export_cpu,      ANY,   true,  {  0,  0, NO,  0, NO,  0 } },
+	{ "map_for",         op_map_for,         OTHER, true,  {  0,  0, NO,  0,  0,  0 } },
+	{ "map_for, reads",  op_map_for_reads,   OTHER, true,  {  0,  0, NO,  0,  0,  0 } },
+	{ "map_for, owner",  op_map_for_owner,   ANY,   true,  {  0,  0, NO,  0,  0,  0 } },
+	{ "unmap",           op_unmap,           ANY,   false, {  0,  0,  0, BU, BU, BU } },
+	{ "free",            op_free,            ANY,   false, {  0,  0, NO,  0,  0,  0 } },
+	{ "free again",      op_free,            ANY,   false, {  0,  0, NO,  0,  0,  0 } },
+	{ "map after that",  op_map,             ANY,   false, { NX, NX,  0, NX, NX, NX } },
 };
 
 /* Only a device that has to bounce has a largest mapping. */
@@ -827,16 +870,28 @@ static bool kind_bounces(struct device *dev)
 	return dma_max_mapping_size(dev) != SIZE_MAX;
 }
 
+/* Then its addresses are no place in memory. */
+static bool kind_translates(struct device *dev)
+{
+	struct iommu_domain *domain = iommu_get_domain_for_dev(dev);
+
+	return get_dma_ops(dev) || (domain && domain->type != IOMMU_DOMAIN_IDENTITY);
+}
+
 static int op_expected(const struct kind_ctx *ctx, int op, enum kind_row row)
 {
 	int ret = ops[op].ret[row];
 
+	if (ops[op].fn == op_iommu_map && row != STREAMING && row != NONCOHERENT &&
+	    kind_translates(ctx->dev))
+		return -EOPNOTSUPP;
 	if (ret)
 		return ret;
 	if (ops[op].fn == op_alloc && row_kind[row] == DMA_RUNS_COHERENT)
 		return ctx->own_coherent;
 	/* It bounces already, and is alone. */
-	if (ops[op].fn == op_map_for_owner && row == STREAMING && kind_bounces(ctx->dev))
+	if (ops[op].fn == op_map_for_owner && row_kind[row] == DMA_RUNS_STREAMING &&
+	    kind_bounces(ctx->dev))
 		return -EIO;
 
 	return ops[op].where == OTHER ? ctx->reach[row] : 0;
@@ -991,6 +1046,66 @@ static void test_empty(struct kunit *test)
 	}
 }
 
+/* A mapping of the object's file, at an offset and without its front. */
+static void test_fault_filp(struct kunit *test)
+{
+	struct kind_bo *bo = kind_bo_new(test, STREAMING);
+	struct file *file = kind_file(test, bo);
+	unsigned long addr;
+
+	bo->mmap_filp = true;
+	KUNIT_ASSERT_EQ(test, kind_alloc_locked(bo, STREAMING), 0);
+	addr = kind_vm_mmap(test, file, KIND_SIZE - PAGE_SIZE, MAP_SHARED, PAGE_SIZE);
+	KUNIT_ASSERT_FALSE(test, IS_ERR_VALUE(addr));
+	KUNIT_EXPECT_EQ(test, vm_munmap(addr, PAGE_SIZE), 0);
+	kind_check_user(test, bo, addr + PAGE_SIZE, 2, KIND_PAGES - 2);
+	KUNIT_EXPECT_EQ(test, vm_munmap(addr + PAGE_SIZE, KIND_SIZE - 2 * PAGE_SIZE), 0);
+	kind_file_put(file);
+}
+
+static pgprot_t kind_prot(enum drm_gem_bo_caching caching, pgprot_t prot)
+{
+	switch (caching) {
+	case DRM_GEM_BO_WRITE_COMBINED:
+		return pgprot_writecombine(prot);
+	case DRM_GEM_BO_UNCACHED:
+		return pgprot_noncached(prot);
+	default:
+		return prot;
+	}
+}
+
+static void test_caching(struct kunit *test)
+{
+	enum drm_gem_bo_caching caching;
+
+	for (caching = DRM_GEM_BO_CACHED; caching <= DRM_GEM_BO_UNCACHED; caching++) {
+		struct kind_bo *bo = kind_bo_new(test, STREAMING);
+		struct file *file = kind_file(test, bo);
+		pgprot_t prot = __pgprot(0);
+		struct vm_area_struct *vma;
+		unsigned long addr;
+
+		bo->backing.caching = caching;
+		KUNIT_ASSERT_EQ(test, kind_alloc_locked(bo, STREAMING), 0);
+		KUNIT_EXPECT_TRUE(test, bo->backing.runs.uncached == (caching != DRM_GEM_BO_CACHED));
+		addr = kind_vm_mmap(test, file, KIND_SIZE, MAP_SHARED, 0);
+		KUNIT_ASSERT_FALSE(test, IS_ERR_VALUE(addr));
+		kind_check_user(test, bo, addr, 0, KIND_PAGES);
+
+		mmap_read_lock(current->mm);
+		vma = vma_lookup(current->mm, addr);
+		if (vma)
+			prot = vma->vm_page_prot;
+		mmap_read_unlock(current->mm);
+		KUNIT_EXPECT_NE(test, pgprot_val(prot), 0);
+		KUNIT_EXPECT_EQ(test, pgprot_val(prot), pgprot_val(kind_prot(caching, prot)));
+
+		KUNIT_EXPECT_EQ(test, vm_munmap(addr, KIND_SIZE), 0);
+		kind_file_put(file);
+	}
+}
+
 /* Only what is there without a fault. */
 static bool user_has_pfn(unsigned long addr, unsigned long pfn)
 {
@@ -1008,52 +1123,95 @@ static bool user_has_pfn(unsigned long addr, unsigned long pfn)
 	return same;
 }
 
-/* As a device that bounces has it mapped: cut into runs of three pages. */
-static int add_cut_run(struct dma_runs *runs, struct page *page)
+static const struct vm_operations_struct at_once_vm_ops = {
+	.open = drm_gem_vm_open,
+	.close = drm_gem_vm_close,
+};
+
+static const struct drm_gem_object_funcs at_once_funcs = {
+	.free = kind_bo_free,
+	.mmap = drm_gem_bo_backing_mmap,
+	.vmap = drm_gem_bo_backing_object_vmap,
+	.vunmap = drm_gem_bo_backing_object_vunmap,
+	.vm_ops = &at_once_vm_ops,
+};
+
+/* Before anybody has touched it. */
+static void expect_mapped(struct kunit *test, struct kind_bo *bo, u32 index, u32 num)
 {
-	struct dma_runs more;
-	u32 i, num;
-	int ret;
-
-	for (i = 0; i < KIND_PAGES; i += num) {
-		num = min(KIND_PAGES - i, 3);
-		dma_runs_init(&more, NULL, DMA_RUNS_STREAMING, KIND_PAGES);
-		ret = dma_runs_add(&more, i, page_to_phys(page + i), num);
-		if (!ret)
-			ret = dma_runs_splice(runs, &more);
-		if (ret)
-			return ret;
-		runs->runs[runs->num_runs - 1].cut = i > 0;
-	}
-
-	return 0;
-}
-
-/* One fault fills the page table across what is cut for a device only. */
-static void test_fault_cut(struct kunit *test)
-{
-	struct page *page = alloc_pages(GFP_KERNEL | __GFP_COMP, get_order(KIND_SIZE));
-	struct kind_bo *bo = kind_bo_new(test, STREAMING);
 	struct file *file = kind_file(test, bo);
-	unsigned long addr, touched;
+	unsigned long addr = kind_vm_mmap(test, file, num * PAGE_SIZE, MAP_SHARED,
+					  index * PAGE_SIZE);
 	u32 i;
 
-	KUNIT_ASSERT_NOT_NULL(test, page);
-	KUNIT_EXPECT_EQ(test, add_cut_run(&bo->backing.runs, page), 0);
-	addr = kind_vm_mmap(test, file, KIND_SIZE, MAP_SHARED, 0);
 	KUNIT_ASSERT_FALSE(test, IS_ERR_VALUE(addr));
-	touched = addr + KIND_SIZE / 2;
-	KUNIT_EXPECT_EQ(test, put_user(1, (u32 __user *)touched), 0);
-	for (i = 0; i < KIND_PAGES; i++)
-		KUNIT_EXPECT_EQ_MSG(test, user_has_pfn(addr + i * PAGE_SIZE, page_to_pfn(page) + i),
-				    (addr + i * PAGE_SIZE) >> PMD_SHIFT == touched >> PMD_SHIFT,
-				    "page %u", i);
-	KUNIT_EXPECT_EQ(test, vm_munmap(addr, KIND_SIZE), 0);
-	kind_file_put(file);
+	for (i = 0; i < num; i++) {
+		const struct dma_run *run = dma_runs_find(&bo->backing.runs, index + i);
 
-	/* Not the object's to put. */
-	dma_runs_clear(&bo->backing.runs);
-	__free_pages(page, get_order(KIND_SIZE));
+		KUNIT_EXPECT_TRUE(test, user_has_pfn(addr + i * PAGE_SIZE, PHYS_PFN(run->phys) +
+						     index + i - run->index));
+	}
+	kind_check_user(test, bo, addr, index, num);
+	KUNIT_EXPECT_EQ(test, vm_munmap(addr, num * PAGE_SIZE), 0);
+	kind_file_put(file);
+}
+
+/* Without a fault handler all is there from the start. */
+static void test_mmap_at_once(struct kunit *test)
+{
+	static const enum kind_row rows[] = { STREAMING, PAGES };
+	int i;
+
+	for (i = 0; i < ARRAY_SIZE(rows); i++) {
+		struct kind_bo *bo = kind_bo_new(test, rows[i]);
+
+		bo->base.funcs = &at_once_funcs;
+		KUNIT_EXPECT_EQ(test, op_mmap(test, bo), -ENXIO);
+		KUNIT_ASSERT_EQ(test, kind_alloc_locked(bo, rows[i]), 0);
+		expect_mapped(test, bo, 0, KIND_PAGES);
+		expect_mapped(test, bo, 3, 5);
+		KUNIT_EXPECT_EQ(test, op_mmap_beyond(test, bo), -EINVAL);
+		/* What is written must be told from what is not by one range. */
+		KUNIT_EXPECT_EQ(test, op_mmap_private(test, bo),
+				bo->backing.runs.num_runs == 1 ? 0 : -EINVAL);
+	}
+}
+
+/* Memory stands in for what has no pages: nobody must look for them. */
+static void test_resource(struct kunit *test)
+{
+	void *vaddr = alloc_pages_exact(KIND_SIZE, GFP_KERNEL);
+	struct kind_ctx *ctx = test->priv;
+	struct kind_bo *bo = kunit_kzalloc(test, sizeof(*bo), GFP_KERNEL);
+	struct drm_gem_bo_backing *b = &bo->backing;
+	u32 i;
+
+	KUNIT_ASSERT_NOT_NULL(test, vaddr);
+	KUNIT_ASSERT_NOT_NULL(test, bo);
+	bo->base.funcs = &at_once_funcs;
+	drm_gem_private_object_init(ctx->drm, &bo->base, KIND_SIZE);
+	KUNIT_ASSERT_EQ(test, drm_gem_bo_backing_init(b, &bo->base, DMA_RUNS_RESOURCE), 0);
+	KUNIT_ASSERT_EQ(test, drm_gem_create_mmap_offset(&bo->base), 0);
+	KUNIT_EXPECT_EQ(test, op_mmap(test, bo), -ENXIO);
+	KUNIT_EXPECT_EQ(test, dma_runs_add(&b->runs, 0, virt_to_phys(vaddr), KIND_PAGES), 0);
+
+	expect_mapped(test, bo, 0, KIND_PAGES);
+	expect_mapped(test, bo, 3, 5);
+	for (i = 0; i < KIND_PAGES; i++)
+		KUNIT_EXPECT_EQ(test, *(u32 *)(vaddr + i * PAGE_SIZE), 0xb0b00000 + i);
+	KUNIT_EXPECT_NULL(test, drm_gem_bo_backing_page(b, 0));
+	KUNIT_EXPECT_EQ(test, op_begin(test, bo), 0);
+
+	dma_resv_lock(bo->base.resv, NULL);
+	KUNIT_EXPECT_EQ(test, op_alloc_again(test, bo), -EOPNOTSUPP);
+	KUNIT_EXPECT_EQ(test, op_populate(test, bo), -EOPNOTSUPP);
+	KUNIT_EXPECT_EQ(test, op_vmap(test, bo), -EOPNOTSUPP);
+	KUNIT_EXPECT_EQ(test, op_sync_for_cpu(test, bo), -EOPNOTSUPP);
+	KUNIT_EXPECT_EQ(test, op_map(test, bo), kind_bounces(ctx->dev) ? -EIO : 0);
+	drm_gem_bo_backing_fini(b);
+	dma_resv_unlock(bo->base.resv);
+	drm_gem_object_release(&bo->base);
+	free_pages_exact(vaddr, KIND_SIZE);
 }
 
 /* Some platforms have no coherent memory for devices that do not snoop. */
@@ -1092,8 +1250,8 @@ static void test_free_while_mmapped(struct kunit *test)
 {
 	int row;
 
-	for (row = COHERENT; row < NUM_ROWS; row++)
-		if (kind_has_memory(test, row))
+	for (row = PAGES; row < NUM_ROWS; row++)
+		if (row != IMPORTED && kind_has_memory(test, row))
 			free_while_mmapped(test, row);
 }
 
@@ -1272,7 +1430,7 @@ static void row_transfers(struct kunit *test, enum kind_row row)
 {
 	struct kind_bo *importer, *bo = kind_bo_new(test, row);
 	struct kind_ctx *ctx = test->priv;
-	int reach = row == STREAMING && ctx->bounces ? 0 : ctx->reach[row];
+	int reach = row_kind[row] == DMA_RUNS_STREAMING && ctx->bounces ? 0 : ctx->reach[row];
 	dma_addr_t addr;
 	u8 value;
 
@@ -1507,7 +1665,7 @@ static int kind_init_devices(struct kunit *test, const char *name, struct device
 	/* Streaming memory is refused beside the owner's mapping only. */
 	ctx->bounces = kind_bounces(other);
 	if (ctx->bounces) {
-		kind_reach(ctx, STREAMING, STREAMING, -EIO);
+		kind_reach(ctx, STREAMING, PAGES, -EIO);
 		kind_reach(ctx, COHERENT, NONCOHERENT, -EIO);
 	}
 
@@ -1696,7 +1854,10 @@ static struct kunit_case kind_cases[] = {
 	KUNIT_CASE(test_no_dma_mask),
 	KUNIT_CASE(test_alloc_unreachable),
 	KUNIT_CASE(test_empty),
-	KUNIT_CASE(test_fault_cut),
+	KUNIT_CASE(test_fault_filp),
+	KUNIT_CASE(test_caching),
+	KUNIT_CASE(test_mmap_at_once),
+	KUNIT_CASE(test_resource),
 	KUNIT_CASE(test_free_while_mmapped),
 	KUNIT_CASE(test_export_outlives),
 	KUNIT_CASE(test_transfers),

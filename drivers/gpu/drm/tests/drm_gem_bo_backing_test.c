@@ -10,10 +10,12 @@
 #include <linux/dma-resv.h>
 #include <linux/file.h>
 #include <linux/iosys-map.h>
+#include <linux/mman.h>
 #include <linux/prandom.h>
 #include <linux/scatterlist.h>
 #include <linux/shmem_fs.h>
 #include <linux/sizes.h>
+#include <linux/uaccess.h>
 #include <linux/workqueue.h>
 
 #include <kunit/device.h>
@@ -85,13 +87,17 @@ static void test_bo_free(struct drm_gem_object *obj)
 	/* A case that was aborted left with its lock. Better leak than hang. */
 	if (!dma_resv_trylock(obj->resv))
 		return;
-	if (bo->backing.runs.kind == DMA_RUNS_STREAMING && !obj->filp)
+	/* After the last reference a native object does without. */
+	if (!obj->import_attach)
+		dma_resv_unlock(obj->resv);
+	if (bo->backing.runs.kind == DMA_RUNS_STREAMING && !obj->filp && !bo->backing.user)
 		own_pages_evict(&bo->backing);
 	drm_gem_bo_backing_fini(&bo->backing);
-	dma_resv_unlock(obj->resv);
 
-	if (obj->import_attach)
+	if (obj->import_attach) {
+		dma_resv_unlock(obj->resv);
 		drm_prime_gem_destroy(obj, NULL);
+	}
 	drm_gem_object_release(obj);
 	kfree(bo);
 }
@@ -539,6 +545,76 @@ static void test_source_refused(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, own_pages_add(b, 3, page, 2), -EEXIST);
 	KUNIT_EXPECT_EQ(test, drm_gem_bo_backing_resident_size(b), 2 * PAGE_SIZE);
 	dma_resv_unlock(b->obj->resv);
+}
+
+/* Pinned once, seen by the kernel and the device, and nobody else's. */
+static void expect_pinned(struct kunit *test, struct drm_gem_bo_backing *b,
+			  enum dma_data_direction dir)
+{
+	struct vm_area_struct vma = {};
+	struct iosys_map map;
+
+	KUNIT_EXPECT_PTR_EQ(test, drm_gem_prime_export(b->obj, O_RDWR), ERR_PTR(-EPERM));
+	KUNIT_EXPECT_EQ(test, drm_gem_bo_backing_mmap(b->obj, &vma), -EINVAL);
+
+	dma_resv_lock(b->obj->resv, NULL);
+	KUNIT_EXPECT_EQ(test, drm_gem_bo_backing_resident_size(b), TEST_SIZE);
+	KUNIT_EXPECT_EQ(test, b->runs.dir, dir);
+	KUNIT_EXPECT_EQ(test, drm_gem_bo_backing_populate(b, 0, TEST_PAGES), 0);
+	KUNIT_EXPECT_EQ(test, drm_gem_bo_backing_map(b, 0, TEST_PAGES), 0);
+	KUNIT_ASSERT_EQ(test, drm_gem_bo_backing_vmap(b, 0, TEST_SIZE, &map), 0);
+	KUNIT_EXPECT_EQ(test, iosys_map_rd(&map, PAGE_SIZE, u32), 0xcafe);
+	drm_gem_bo_backing_vunmap(b, &map);
+	dma_resv_unlock(b->obj->resv);
+}
+
+static void expect_unpinned(struct kunit *test, struct drm_gem_bo_backing *b, bool dirty)
+{
+	struct folio *folio = page_folio(drm_gem_bo_backing_page(b, 1));
+
+	KUNIT_EXPECT_TRUE(test, folio_maybe_dma_pinned(folio));
+	folio_get(folio);
+	folio_clear_dirty(folio);
+	dma_resv_lock(b->obj->resv, NULL);
+	KUNIT_EXPECT_EQ(test, drm_gem_bo_backing_free(b), 0);
+	KUNIT_EXPECT_EQ(test, drm_gem_bo_backing_resident_size(b), 0);
+	dma_resv_unlock(b->obj->resv);
+	KUNIT_EXPECT_EQ(test, folio_test_dirty(folio), dirty);
+	KUNIT_EXPECT_FALSE(test, folio_maybe_dma_pinned(folio));
+	folio_mark_dirty(folio);
+	folio_put(folio);
+}
+
+static void test_pin_user(struct kunit *test)
+{
+	struct test_ctx *ctx = test->priv;
+	struct drm_gem_bo_backing *b = &test_bo_create(test, ctx->drm[0], DMA_RUNS_STREAMING,
+						       false, TEST_SIZE)->backing;
+	unsigned long addr = kunit_vm_mmap(test, NULL, 0, TEST_SIZE, PROT_READ | PROT_WRITE,
+					   MAP_ANONYMOUS | MAP_PRIVATE, 0);
+
+	KUNIT_ASSERT_NE(test, addr, 0);
+	KUNIT_ASSERT_EQ(test, put_user(0xcafe, (u32 __user *)(addr + PAGE_SIZE)), 0);
+	KUNIT_EXPECT_EQ(test, drm_gem_bo_backing_pin_user(b, current->mm, addr, true),
+			-EOPNOTSUPP);
+	b->user = true;
+	KUNIT_EXPECT_EQ(test, drm_gem_bo_backing_pin_user(b, NULL, addr, true), -EPERM);
+	KUNIT_EXPECT_EQ(test, drm_gem_bo_backing_pin_user(b, current->mm, addr + 1, true),
+			-EINVAL);
+	KUNIT_EXPECT_EQ(test, drm_gem_bo_backing_pin_user(b, current->mm, addr, true), 0);
+	/* It has its memory now, whoever asks. */
+	KUNIT_EXPECT_EQ(test, drm_gem_bo_backing_pin_user(b, NULL, 0, false), 0);
+	expect_pinned(test, b, DMA_BIDIRECTIONAL);
+	expect_unpinned(test, b, true);
+
+	KUNIT_EXPECT_EQ(test, drm_gem_bo_backing_pin_user(b, current->mm, addr, false), 0);
+	expect_pinned(test, b, DMA_TO_DEVICE);
+	expect_unpinned(test, b, false);
+
+	/* Pinned in part, and none of it stays. */
+	KUNIT_EXPECT_EQ(test, vm_munmap(addr + TEST_SIZE - PAGE_SIZE, PAGE_SIZE), 0);
+	KUNIT_EXPECT_EQ(test, drm_gem_bo_backing_pin_user(b, current->mm, addr, true), -EFAULT);
+	KUNIT_EXPECT_EQ(test, b->runs.num_runs, 0);
 }
 
 static void test_hole_refused(struct kunit *test)
@@ -1599,6 +1675,7 @@ static struct kunit_case drm_gem_bo_backing_test_cases[] = {
 	KUNIT_CASE(test_range_refused),
 	KUNIT_CASE(test_kind_refused),
 	KUNIT_CASE(test_source_refused),
+	KUNIT_CASE(test_pin_user),
 	KUNIT_CASE(test_hole_refused),
 	KUNIT_CASE(test_repeat),
 	KUNIT_CASE(test_no_dma_mask),

@@ -81,10 +81,18 @@ static bool is_memory(u64 pa)
 	return pfn_valid(pfn) && !PageReserved(pfn_to_page(pfn));
 }
 
-/* Tail pages of a compound page count on its head; whoever shares pages with a GPU has these. */
+/*
+ * Tail pages of a compound page count on its head; whoever shares pages with a GPU has these. A
+ * slab, which a driver may have its tables from, has no references.
+ */
 static bool is_owned(u64 pa)
 {
-	return is_memory(pa) && folio_ref_count(page_folio(pfn_to_page(PHYS_PFN(pa)))) > 0;
+	struct folio *folio;
+
+	if (!is_memory(pa))
+		return false;
+	folio = page_folio(pfn_to_page(PHYS_PFN(pa)));
+	return folio_ref_count(folio) > 0 || folio_test_slab(folio);
 }
 
 static unsigned int pte_access(const struct mali_as *as, u64 pte)
@@ -187,10 +195,10 @@ void mali_as_error(struct mali_as *as, enum mali_error error, const struct mali_
 	};
 
 	as->errors[error]++;
-	if (as->model)
-		pr_err_ratelimited("mali-model: AS%u: %s: va %#llx pa %#llx size %#llx access %#x\n",
-				   as->nr, names[error], leaf->va, leaf->pa, leaf->size,
-				   leaf->access);
+	if (as->name)
+		pr_err_ratelimited("%s: AS%u: %s: va %#llx pa %#llx size %#llx access %#x\n",
+				   as->name, as->nr, names[error], leaf->va, leaf->pa,
+				   leaf->size, leaf->access);
 }
 
 static struct mali_tlb_entry *tlb_entry(struct mali_as *as, u64 va)
@@ -365,13 +373,13 @@ void mali_as_update(struct mali_as *as, u64 transtab, u64 transcfg)
 /**
  * mali_as_init() - an address space that maps nothing
  * @as: address space, zeroed
- * @model: whose it is; NULL in unit tests
+ * @name: of the model, for reports; NULL in unit tests
  * @nr: its number
  */
-void mali_as_init(struct mali_as *as, struct mali_model *model, unsigned int nr)
+void mali_as_init(struct mali_as *as, const char *name, unsigned int nr)
 {
 	raw_spin_lock_init(&as->lock);
-	as->model = model;
+	as->name = name;
 	as->nr = nr;
 	mali_as_update(as, 0, AS_TRANSCFG_ADRMODE_UNMAPPED);
 }

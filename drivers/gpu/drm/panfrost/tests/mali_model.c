@@ -536,7 +536,7 @@ static void mali_init(struct mali_model *model, const struct mali_part *part)
 	model->arch = part->arch;
 	mali_job_init(model);
 	for (i = 0; i < MALI_SPACES; i++)
-		mali_as_init(&model->spaces[i].as, model, i);
+		mali_as_init(&model->spaces[i].as, "mali-model", i);
 	mali_set_regs(model, &mali_any_part);
 	mali_set_regs(model, part);
 }
