@@ -14,6 +14,7 @@
 #include <unistd.h>
 #include <xf86drm.h>
 #include <xf86drmMode.h>
+#include <drm_fourcc.h>
 
 #include "igt.h"
 #include "igt_kmod.h"
@@ -249,6 +250,65 @@ void pb_require_kms(const struct pb_device *dev)
 	igt_require_f(kms, "%s does not scan out\n", dev->name);
 }
 
+static bool use_connector(struct pb_output *out, drmModeRes *res, uint32_t id)
+{
+	drmModeConnector *con = drmModeGetConnector(out->drm, id);
+	drmModeEncoder *enc = NULL;
+	bool ok = false;
+
+	if (con && con->connection == DRM_MODE_CONNECTED && con->count_modes && con->count_encoders)
+		enc = drmModeGetEncoder(out->drm, con->encoders[0]);
+	for (int i = 0; enc && i < res->count_crtcs && !ok; i++) {
+		if (!(enc->possible_crtcs & 1 << i))
+			continue;
+		out->crtc_index = i;
+		out->crtc = res->crtcs[i];
+		out->connector = id;
+		out->mode = con->modes[0];
+		ok = true;
+	}
+	drmModeFreeEncoder(enc);
+	drmModeFreeConnector(con);
+	return ok;
+}
+
+void pb_require_output(struct pb_output *out, int drm)
+{
+	drmModeRes *res;
+	bool found = false;
+
+	drmSetMaster(drm);
+	igt_require_f(drmIsMaster(drm), "somebody else is master\n");
+	out->drm = drm;
+	res = drmModeGetResources(drm);
+	for (int i = 0; i < res->count_connectors && !found; i++)
+		found = use_connector(out, res, res->connectors[i]);
+	drmModeFreeResources(res);
+	igt_require_f(found, "no connected output\n");
+}
+
+void pb_show(const struct pb_output *out, uint32_t fb)
+{
+	uint32_t connector = out->connector;
+	drmModeModeInfo mode = out->mode;
+
+	igt_assert_eq(drmModeSetCrtc(out->drm, out->crtc, fb, 0, 0, &connector, 1, &mode), 0);
+}
+
+int pb_add_fb(int drm, uint32_t handle, uint32_t width, uint32_t height, uint32_t pitch,
+	      uint32_t offset, uint32_t *fb)
+{
+	struct drm_mode_fb_cmd2 args = {
+		.width = width, .height = height, .pixel_format = DRM_FORMAT_XRGB8888,
+		.handles = { handle }, .pitches = { pitch }, .offsets = { offset },
+	};
+
+	if (drmIoctl(drm, DRM_IOCTL_MODE_ADDFB2, &args))
+		return errno;
+	*fb = args.fb_id;
+	return 0;
+}
+
 int pb_memfd(uint64_t size)
 {
 	const int fd = memfd_create("prime_backing", MFD_CLOEXEC | MFD_ALLOW_SEALING);
@@ -280,6 +340,27 @@ int pb_udmabuf(int memfd, uint64_t offset, uint64_t size)
 	igt_assert_fd(node);
 	fd = ioctl(node, UDMABUF_CREATE, &args);
 	err = errno;
+	close(node);
+	if (fd >= 0)
+		pb_sync_first(fd);
+	errno = err;
+	return fd;
+}
+
+int pb_udmabuf_list(const struct udmabuf_create_item *items, uint32_t count)
+{
+	const int node = open(UDMABUF_NODE, O_RDWR | O_CLOEXEC);
+	struct udmabuf_create_list *list = calloc(1, sizeof(*list) + count * sizeof(*items));
+	int fd, err;
+
+	igt_assert_fd(node);
+	igt_assert(list);
+	list->flags = UDMABUF_FLAGS_CLOEXEC;
+	list->count = count;
+	memcpy(list->list, items, count * sizeof(*items));
+	fd = ioctl(node, UDMABUF_CREATE_LIST, list);
+	err = errno;
+	free(list);
 	close(node);
 	if (fd >= 0)
 		pb_sync_first(fd);
@@ -729,15 +810,38 @@ void pb_name(int dmabuf, const char *name)
 	igt_assert_eq(ioctl(dmabuf, DMA_BUF_SET_NAME_B, name), 0);
 }
 
-int pb_count_named(const char *prefix)
+long pb_meminfo(const char *key)
 {
-	char path[128], line[512];
-	int count = 0;
+	FILE *f = fopen("/proc/meminfo", "r");
+	char line[128];
+	long value = -1;
+
+	igt_assert(f);
+	while (value < 0 && fgets(line, sizeof(line), f)) {
+		if (!strncmp(line, key, strlen(key)))
+			value = strtol(line + strlen(key), NULL, 10);
+	}
+	fclose(f);
+	return value;
+}
+
+static FILE *bufinfo(void)
+{
+	char path[128];
 	FILE *f;
 
 	snprintf(path, sizeof(path), "%s/dma_buf/bufinfo", igt_debugfs_mount());
 	f = fopen(path, "r");
 	igt_require_f(f, "no %s\n", path);
+	return f;
+}
+
+int pb_count_named(const char *prefix)
+{
+	FILE *f = bufinfo();
+	char line[512];
+	int count = 0;
+
 	while (fgets(line, sizeof(line), f))
 		count += strstr(line, prefix) != NULL;
 	fclose(f);

@@ -12,8 +12,11 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <xf86drmMode.h>
 
 #define PB_MAX_DEVICES 8
+
+struct udmabuf_create_item;
 
 struct pb_device {
 	char driver[32];
@@ -66,6 +69,14 @@ struct pb_view {
 	int sync;
 };
 
+/* What a device shows: a connected output, its first mode, and a CRTC that goes with it. */
+struct pb_output {
+	int drm;
+	uint32_t crtc, connector;
+	int crtc_index;
+	drmModeModeInfo mode;
+};
+
 /* A mapped buffer with one importer, everything open: what most tests begin with. */
 struct pb_shared {
 	struct pb_buf buf;
@@ -88,6 +99,12 @@ void pb_run_devices(void (*run)(const struct pb_device *dev));
 void pb_run_exporters(void (*run)(const struct pb_exporter *exp));
 /* Skips when the device does not scan out. */
 void pb_require_kms(const struct pb_device *dev);
+/* Becomes master of the device; skips when it cannot, or has no connected output. */
+void pb_require_output(struct pb_output *out, int drm);
+void pb_show(const struct pb_output *out, uint32_t fb);
+/* 0 and the framebuffer, XRGB8888, or the errno of the refusal. */
+int pb_add_fb(int drm, uint32_t handle, uint32_t width, uint32_t height, uint32_t pitch,
+	      uint32_t offset, uint32_t *fb);
 
 int pb_open(const struct pb_device *dev);
 /* fd of a memfd that may not shrink, as udmabuf demands. */
@@ -97,6 +114,7 @@ int pb_dumb_create(int drm, uint32_t width, uint32_t height, uint32_t bpp,
 /* To be done with a udmabuf before anything else; pb_udmabuf() does. */
 void pb_sync_first(int udmabuf);
 int pb_udmabuf(int memfd, uint64_t offset, uint64_t size);
+int pb_udmabuf_list(const struct udmabuf_create_item *items, uint32_t count);
 int pb_heap_alloc(uint64_t len, uint32_t fd_flags);
 /* 0, or the errno of an import that must not succeed. */
 int pb_import_errno(int drm, int fd, uint32_t *handle);
@@ -158,6 +176,8 @@ void pb_fail_each(const char *name, const char *const *step, int (*run)(void *ar
 void pb_close_once(int *fd);
 /* The descriptor that the next open() is going to get. */
 int pb_next_fd(void);
+/* A line of /proc/meminfo, most in KiB; -1 when there is none. */
+long pb_meminfo(const char *key);
 /* Gives a dma-buf a name; how many dma-bufs carry one that starts so. */
 void pb_name(int dmabuf, const char *name);
 int pb_count_named(const char *prefix);

@@ -309,22 +309,6 @@ static void no_dmabuf_left(const struct pb_pair *pair)
 		name_and_let_go(pair, prefix, i);
 }
 
-static long meminfo(const char *key)
-{
-	char line[128];
-	long kib = -1;
-	FILE *f = fopen("/proc/meminfo", "r");
-
-	igt_assert(f);
-	while (kib < 0 && fgets(line, sizeof(line), f)) {
-		if (!strncmp(line, key, strlen(key)))
-			kib = strtol(line + strlen(key), NULL, 10);
-	}
-	fclose(f);
-	igt_assert(kib >= 0);
-	return kib;
-}
-
 /* Catches: pages that stay although object and dma-buf are gone: a missed put per page. */
 static void no_memory_left(const struct pb_pair *pair)
 {
@@ -334,14 +318,14 @@ static void no_memory_left(const struct pb_pair *pair)
 
 	pb_share(&s, pair, MIB << 20);		/* whatever is allocated once, is now */
 	pb_unshare(&s);
-	before = meminfo("MemAvailable:");
+	before = pb_meminfo("MemAvailable:");
 	for (int i = 0; i < ROUNDS; i++) {
 		pb_share(&s, pair, MIB << 20);
 		pb_mark(&s.native, i, 16);
 		pb_unshare(&s);
 	}
 	/* A quarter of what went through is far more than noise and far less than a leak. */
-	igt_assert_lte(before - meminfo("MemAvailable:"), MIB * 1024 * ROUNDS / 4);
+	igt_assert_lte(before - pb_meminfo("MemAvailable:"), MIB * 1024 * ROUNDS / 4);
 }
 
 /* Catches: pages given back to the system without their lock on reclaim: lost content. */

@@ -19,7 +19,6 @@
 #include <unistd.h>
 #include <xf86drm.h>
 #include <xf86drmMode.h>
-#include <drm_fourcc.h>
 
 #include "igt.h"
 #include "prime_backing_lib.h"
@@ -137,6 +136,7 @@ static void reimport_same_handle(const struct pb_pair *pair)
 {
 	struct pb_import imp;
 	struct pb_buf buf;
+	int dup_fd;
 
 	pb_create(&buf, pair->exp, SIZE);
 	pb_import(&imp, pair->imp, buf.dmabuf);
@@ -144,8 +144,7 @@ static void reimport_same_handle(const struct pb_pair *pair)
 		igt_assert_eq_u32(prime_fd_to_handle(imp.drm, buf.dmabuf), imp.handle);
 
 	/* A duplicate of the descriptor is the same buffer too. */
-	const int dup_fd = dup(buf.dmabuf);
-
+	dup_fd = dup(buf.dmabuf);
 	igt_assert_fd(dup_fd);
 	igt_assert_eq_u32(prime_fd_to_handle(imp.drm, dup_fd), imp.handle);
 	close(dup_fd);
@@ -515,21 +514,6 @@ static void readonly_export(const struct pb_exporter *exp)
 		close(drm);
 }
 
-/* 0 and the framebuffer, or the errno of the refusal. */
-static int add_fb(int drm, uint32_t handle, uint32_t width, uint32_t height, uint32_t pitch,
-		  uint32_t offset, uint32_t *fb)
-{
-	struct drm_mode_fb_cmd2 args = {
-		.width = width, .height = height, .pixel_format = DRM_FORMAT_XRGB8888,
-		.handles = { handle }, .pitches = { pitch }, .offsets = { offset },
-	};
-
-	if (drmIoctl(drm, DRM_IOCTL_MODE_ADDFB2, &args))
-		return errno;
-	*fb = args.fb_id;
-	return 0;
-}
-
 /* Catches: a framebuffer past the end of the import: scan-out of somebody else's memory. */
 static void addfb_short(const struct pb_pair *pair)
 {
@@ -541,72 +525,31 @@ static void addfb_short(const struct pb_pair *pair)
 	pb_require_kms(pair->imp);
 	pb_create(&buf, pair->exp, 4 * pb_page);
 	pb_import(&imp, pair->imp, buf.dmabuf);
-	igt_assert_eq(add_fb(imp.drm, imp.handle, pitch / 4, rows + 1, pitch, 0, &fb), EINVAL);
-	igt_assert_eq(add_fb(imp.drm, imp.handle, pitch / 4, rows, pitch, 4, &fb), EINVAL);
-	igt_assert_eq(add_fb(imp.drm, imp.handle, pitch / 4, rows, 2 * pitch, 0, &fb), EINVAL);
-	igt_assert_eq(add_fb(imp.drm, imp.handle + 1000, pitch / 4, rows, pitch, 0, &fb), ENOENT);
+	igt_assert_eq(pb_add_fb(imp.drm, imp.handle, pitch / 4, rows + 1, pitch, 0, &fb), EINVAL);
+	igt_assert_eq(pb_add_fb(imp.drm, imp.handle, pitch / 4, rows, pitch, 4, &fb), EINVAL);
+	igt_assert_eq(pb_add_fb(imp.drm, imp.handle, pitch / 4, rows, 2 * pitch, 0, &fb), EINVAL);
+	igt_assert_eq(pb_add_fb(imp.drm, imp.handle + 1000, pitch / 4, rows, pitch, 0, &fb), ENOENT);
 	igt_assert_eq_u32(fb, 0);
 
-	igt_assert_eq(add_fb(imp.drm, imp.handle, pitch / 4, rows, pitch, 0, &fb), 0);
+	igt_assert_eq(pb_add_fb(imp.drm, imp.handle, pitch / 4, rows, pitch, 0, &fb), 0);
 	igt_assert_eq(drmModeRmFB(imp.drm, fb), 0);
 	pb_import_close(&imp);
 	pb_destroy(&buf);
 }
 
 struct output {
-	int drm;
-	uint32_t crtc, connector;
-	int crtc_index;
-	drmModeModeInfo mode;
+	struct pb_output on;
 	int crc;		/* debugfs crc/data, or -1 */
 };
 
-static bool use_connector(struct output *out, drmModeRes *res, uint32_t id)
-{
-	drmModeConnector *con = drmModeGetConnector(out->drm, id);
-	drmModeEncoder *enc = NULL;
-	bool ok = false;
-
-	if (con && con->connection == DRM_MODE_CONNECTED && con->count_modes && con->count_encoders)
-		enc = drmModeGetEncoder(out->drm, con->encoders[0]);
-	for (int i = 0; enc && i < res->count_crtcs && !ok; i++) {
-		if (!(enc->possible_crtcs & 1 << i))
-			continue;
-		out->crtc_index = i;
-		out->crtc = res->crtcs[i];
-		out->connector = id;
-		out->mode = con->modes[0];
-		ok = true;
-	}
-	drmModeFreeEncoder(enc);
-	drmModeFreeConnector(con);
-	return ok;
-}
-
-static void require_output(struct output *out, int drm)
-{
-	drmModeRes *res;
-	bool found = false;
-
-	drmSetMaster(drm);
-	igt_require_f(drmIsMaster(drm), "somebody else is master\n");
-	out->drm = drm;
-	out->crc = -1;
-	res = drmModeGetResources(drm);
-	for (int i = 0; i < res->count_connectors && !found; i++)
-		found = use_connector(out, res, res->connectors[i]);
-	drmModeFreeResources(res);
-	igt_require_f(found, "no connected output\n");
-}
-
 static int open_crc(const struct output *out, const char *file, int flags)
 {
-	const int dir = igt_debugfs_dir(out->drm);
+	const int dir = igt_debugfs_dir(out->on.drm);
 	char path[64];
 	int fd;
 
 	igt_require_f(dir >= 0, "no debugfs directory of the device\n");
-	snprintf(path, sizeof(path), "crtc-%d/crc/%s", out->crtc_index, file);
+	snprintf(path, sizeof(path), "crtc-%d/crc/%s", out->on.crtc_index, file);
 	fd = openat(dir, path, flags | O_CLOEXEC);
 	close(dir);
 	return fd;
@@ -648,43 +591,35 @@ static uint32_t fresh_crc(struct output *out)
 	return frame_crc(out);
 }
 
-static void show(const struct output *out, uint32_t fb)
-{
-	uint32_t connector = out->connector;
-	drmModeModeInfo mode = out->mode;
-
-	igt_assert_eq(drmModeSetCrtc(out->drm, out->crtc, fb, 0, 0, &connector, 1, &mode), 0);
-}
-
 /* The references: CRCs of two patterns in a buffer of the device itself. */
 static void reference_crcs(struct output *out, uint32_t crc[2])
 {
-	const uint32_t width = out->mode.hdisplay, height = out->mode.vdisplay;
+	const uint32_t width = out->on.mode.hdisplay, height = out->on.mode.vdisplay;
 	uint32_t handle, pitch, fb = 0;
 	uint64_t size;
 	void *ptr;
 
-	igt_assert_eq(pb_dumb_create(out->drm, width, height, 32, &handle, &pitch, &size), 0);
+	igt_assert_eq(pb_dumb_create(out->on.drm, width, height, 32, &handle, &pitch, &size), 0);
 	igt_require_f(pitch == width * 4, "the device wants another pitch\n");
-	ptr = pb_mmap_gem(out->drm, handle, size, PROT_READ | PROT_WRITE, MAP_SHARED, 0);
+	ptr = pb_mmap_gem(out->on.drm, handle, size, PROT_READ | PROT_WRITE, MAP_SHARED, 0);
 	igt_assert(ptr != MAP_FAILED);
-	igt_assert_eq(add_fb(out->drm, handle, width, height, pitch, 0, &fb), 0);
+	igt_assert_eq(pb_add_fb(out->on.drm, handle, width, height, pitch, 0, &fb), 0);
 	pb_fill(ptr, 0, size, 20);
-	show(out, fb);
+	pb_show(&out->on, fb);
 	start_crc(out);
 	crc[0] = frame_crc(out);
 	pb_fill(ptr, 0, size, 21);
 	crc[1] = fresh_crc(out);
 	igt_assert_neq_u32(crc[0], crc[1]);
 	igt_assert_eq(munmap(ptr, size), 0);
-	igt_assert_eq(drmModeRmFB(out->drm, fb), 0);
-	gem_close(out->drm, handle);
+	igt_assert_eq(drmModeRmFB(out->on.drm, fb), 0);
+	gem_close(out->on.drm, handle);
 }
 
 /* Catches: scan-out of an import that reads other memory than the exporter writes. */
 static void scanout(const struct pb_pair *pair)
 {
-	struct output out;
+	struct output out = { .crc = -1 };
 	struct pb_import imp = { .dev = pair->imp };
 	struct pb_view view;
 	struct pb_buf buf;
@@ -692,17 +627,17 @@ static void scanout(const struct pb_pair *pair)
 
 	pb_require_kms(pair->imp);
 	imp.drm = pb_open(pair->imp);
-	require_output(&out, imp.drm);
+	pb_require_output(&out.on, imp.drm);
 	igt_set_timeout(20, "CRC of a frame");
 	reference_crcs(&out, crc);
-	pb_create(&buf, pair->exp, (4ull * out.mode.hdisplay * out.mode.vdisplay + pb_page - 1) &
+	pb_create(&buf, pair->exp, (4ull * out.on.mode.hdisplay * out.on.mode.vdisplay + pb_page - 1) &
 		  -pb_page);
 	view = pb_view_native(&buf);
 	pb_write(&view, 20);
 	imp.handle = prime_fd_to_handle(imp.drm, buf.dmabuf);
-	igt_assert_eq(add_fb(imp.drm, imp.handle, out.mode.hdisplay, out.mode.vdisplay,
-			     4 * out.mode.hdisplay, 0, &fb), 0);
-	show(&out, fb);
+	igt_assert_eq(pb_add_fb(imp.drm, imp.handle, out.on.mode.hdisplay, out.on.mode.vdisplay,
+			     4 * out.on.mode.hdisplay, 0, &fb), 0);
+	pb_show(&out.on, fb);
 	igt_assert_eq_u32(fresh_crc(&out), crc[0]);
 
 	/* The exporter writes while the importer scans out. */

@@ -10,7 +10,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/udmabuf.h>
-#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -72,23 +71,17 @@ static uint32_t scattered(uint32_t i, uint32_t pages)
 
 static int scattered_udmabuf(int memfd, uint32_t pages)
 {
-	struct udmabuf_create_list *list;
-	const int node = open("/dev/udmabuf", O_RDWR | O_CLOEXEC);
+	struct udmabuf_create_item *items = calloc(pages, sizeof(*items));
 	int fd;
 
-	igt_assert_fd(node);
-	list = calloc(1, sizeof(*list) + pages * sizeof(list->list[0]));
-	igt_assert(list);
-	list->flags = UDMABUF_FLAGS_CLOEXEC;
-	list->count = pages;
+	igt_assert(items);
 	for (uint32_t i = 0; i < pages; i++) {
-		list->list[i].memfd = memfd;
-		list->list[i].offset = scattered(i, pages) * (uint64_t)pb_page;
-		list->list[i].size = pb_page;
+		items[i].memfd = memfd;
+		items[i].offset = scattered(i, pages) * (uint64_t)pb_page;
+		items[i].size = pb_page;
 	}
-	fd = ioctl(node, UDMABUF_CREATE_LIST, list);
-	free(list);
-	close(node);
+	fd = pb_udmabuf_list(items, pages);
+	free(items);
 	return fd;
 }
 
@@ -109,7 +102,6 @@ static void scattered_pages(const struct pb_device *dev)
 		pb_fill(ptr + scattered(i, pages) * pb_page, i * pb_page, pb_page, 1);
 	dmabuf = scattered_udmabuf(memfd, pages);
 	igt_assert_fd(dmabuf);
-	pb_sync_first(dmabuf);
 	pb_import(&imp, dev, dmabuf);
 	view = pb_view_import(&imp, dmabuf, pages * pb_page);
 	pb_verify(&view, 1, "importer's mapping");
@@ -126,21 +118,16 @@ static void scattered_pages(const struct pb_device *dev)
 /* Catches: udmabuf's one memory page twice in a buffer, which an importer takes for two. */
 static void repeated_page(const struct pb_device *dev)
 {
-	struct {
-		struct udmabuf_create_list head;
-		struct udmabuf_create_item items[2];
-	} list = { .head = { .flags = UDMABUF_FLAGS_CLOEXEC, .count = 2 } };
+	struct udmabuf_create_item items[2];
 	struct pb_import imp;
 	struct pb_view view;
-	int memfd, node, dmabuf;
+	int memfd, dmabuf;
 
 	igt_require_f(!access("/dev/udmabuf", R_OK | W_OK), "no /dev/udmabuf\n");
 	memfd = pb_memfd(pb_page);
-	node = open("/dev/udmabuf", O_RDWR | O_CLOEXEC);
-	igt_assert_fd(node);
 	for (int i = 0; i < 2; i++)
-		list.items[i] = (struct udmabuf_create_item){ .memfd = memfd, .size = pb_page };
-	dmabuf = ioctl(node, UDMABUF_CREATE_LIST, &list);
+		items[i] = (struct udmabuf_create_item){ .memfd = memfd, .size = pb_page };
+	dmabuf = pb_udmabuf_list(items, 2);
 	igt_assert_fd(dmabuf);
 	pb_import(&imp, dev, dmabuf);
 	view = pb_view_import(&imp, dmabuf, 2 * pb_page);
@@ -149,7 +136,6 @@ static void repeated_page(const struct pb_device *dev)
 	pb_unview(&view);
 	pb_import_close(&imp);
 	close(dmabuf);
-	close(node);
 	close(memfd);
 }
 
