@@ -5,8 +5,8 @@
  * Mega feature: General Core features
  * Sub-category: DRM
  * Functionality: PRIME
- * Description: Each allocation on the way of a shared buffer fails once, and nothing is lost but
- *              the call that needed it.
+ * Description: Each allocation on the way of a shared buffer fails once, or there is no descriptor
+ *              for it, and nothing is lost but the call that needed it.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -261,6 +261,57 @@ static void each_allocation(const struct pb_pair *pair)
 	way_close(&w);
 }
 
+static int make_without_descriptor(struct way *w)
+{
+	int err;
+
+	pb_no_descriptor();
+	err = do_make(w);
+	pb_any_descriptor();
+	return err;
+}
+
+/* An import needs none; giving it out again does. */
+static void import_without_descriptor(struct way *w)
+{
+	int imported, exported, fd = -1;
+
+	pb_no_descriptor();
+	imported = do_import(w);
+	exported = imported ?: pb_export_errno(w->imp_drm, w->imported, DRM_CLOEXEC | DRM_RDWR, &fd);
+	pb_any_descriptor();
+	igt_assert_eq(imported, 0);
+	igt_assert_eq(exported, EMFILE);
+	igt_assert_eq(fd, -1);
+}
+
+/* Catches: a buffer, or a reference to one, that is left where no descriptor was for it. */
+static void no_descriptor(const struct pb_pair *pair)
+{
+	struct way w;
+	int before;
+
+	way_open(&w, pair);
+	way_works(&w);
+	before = pb_count_dmabufs();
+	for (int i = 0; i < 3; i++) {
+		igt_assert_eq(make_without_descriptor(&w), EMFILE);
+		igt_assert_eq(w.dmabuf, -1);
+		way_back(&w);
+		igt_assert_eq(pb_count_dmabufs(), before);
+	}
+	igt_assert_eq(do_make(&w), 0);
+	import_without_descriptor(&w);
+	way_back(&w);
+	igt_assert_eq(pb_count_dmabufs(), before);
+	way_works(&w);
+	way_close(&w);
+}
+
+static const struct pb_case descriptor_cases[] = {
+	{ "no-descriptor", "There is no descriptor left to give out", no_descriptor },
+};
+
 static const struct pb_case cases[] = {
 	{ "each-allocation", "Each allocation fails once, from creation to the last unmap",
 	  each_allocation },
@@ -268,10 +319,13 @@ static const struct pb_case cases[] = {
 
 int igt_main()
 {
-	igt_fixture() {
+	igt_fixture()
 		pb_setup();
+
+	pb_run_pairs(descriptor_cases, ARRAY_SIZE(descriptor_cases));
+
+	igt_fixture()
 		pb_fail_setup();
-	}
 
 	pb_run_pairs(cases, ARRAY_SIZE(cases));
 }

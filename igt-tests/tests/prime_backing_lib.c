@@ -11,6 +11,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <unistd.h>
 #include <xf86drm.h>
 #include <xf86drmMode.h>
@@ -805,6 +806,23 @@ void pb_permute(uint32_t *order, uint32_t n, uint64_t seed)
 	}
 }
 
+static struct rlimit descriptors;
+
+void pb_no_descriptor(void)
+{
+	struct rlimit limit;
+
+	igt_assert_eq(getrlimit(RLIMIT_NOFILE, &descriptors), 0);
+	limit = descriptors;
+	limit.rlim_cur = pb_next_fd();
+	igt_assert_eq(setrlimit(RLIMIT_NOFILE, &limit), 0);
+}
+
+void pb_any_descriptor(void)
+{
+	igt_assert_eq(setrlimit(RLIMIT_NOFILE, &descriptors), 0);
+}
+
 void pb_name(int dmabuf, const char *name)
 {
 	igt_assert_eq(ioctl(dmabuf, DMA_BUF_SET_NAME_B, name), 0);
@@ -834,6 +852,21 @@ static FILE *bufinfo(void)
 	f = fopen(path, "r");
 	igt_require_f(f, "no %s\n", path);
 	return f;
+}
+
+int pb_count_dmabufs(void)
+{
+	FILE *f = bufinfo();
+	int count = -1, found;
+	char line[512];
+
+	while (fgets(line, sizeof(line), f)) {
+		if (sscanf(line, "Total %d objects", &found) == 1)
+			count = found;
+	}
+	fclose(f);
+	igt_assert_lte(0, count);
+	return count;
 }
 
 int pb_count_named(const char *prefix)

@@ -176,8 +176,13 @@ void pb_fail_each(const char *name, const char *const *step, int (*run)(void *ar
 void pb_close_once(int *fd);
 /* The descriptor that the next open() is going to get. */
 int pb_next_fd(void);
+/* Until pb_any_descriptor() there is no descriptor left: EMFILE. Nothing may fail in between. */
+void pb_no_descriptor(void);
+void pb_any_descriptor(void);
 /* A line of /proc/meminfo, most in KiB; -1 when there is none. */
 long pb_meminfo(const char *key);
+/* How many dma-bufs there are; skips when the kernel does not tell. */
+int pb_count_dmabufs(void);
 /* Gives a dma-buf a name; how many dma-bufs carry one that starts so. */
 void pb_name(int dmabuf, const char *name);
 int pb_count_named(const char *prefix);
