@@ -348,6 +348,60 @@ static void survives_reclaim(const struct pb_pair *pair)
 	pb_unshare(&s);
 }
 
+/* Writes, and gives back, a buffer of this kind; the system's own pages without. */
+static void dirty_memory(const struct pb_exporter *exp, uint64_t size)
+{
+	struct pb_view view = { .len = size, .sync = -1 };
+	struct pb_buf buf;
+
+	if (exp) {
+		pb_create(&buf, exp, size);
+		view = pb_view_native(&buf);
+	} else {
+		view.ptr = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+		igt_assert(view.ptr != MAP_FAILED);
+	}
+	pb_write(&view, 7);
+	pb_unview(&view);
+	if (exp)
+		pb_destroy(&buf);
+}
+
+static void verify_zero(const struct pb_view *view, const char *was, const char *what)
+{
+	if (view->sync >= 0)
+		prime_sync_start(view->sync, false);
+	for (size_t i = 0; i < view->len; i++)
+		igt_assert_f(!view->ptr[i], "%s: byte %#zx of what was %s memory is %#x\n", what, i, was,
+			     view->ptr[i]);
+	if (view->sync >= 0)
+		prime_sync_end(view->sync, false);
+}
+
+/* The importer looks first: nobody else has made the memory appear. */
+static void zero_after(const struct pb_exporter *before, const struct pb_pair *pair)
+{
+	const char *was = before ? before->name : "anonymous";
+	struct pb_shared s;
+
+	dirty_memory(before, 256 * pb_page);
+	pb_share(&s, pair, 64 * pb_page);
+	verify_zero(&s.via_import, was, "importer's mapping");
+	verify_zero(&s.via_dmabuf, was, "dma-buf's mapping");
+	verify_zero(&s.native, was, "exporter's mapping");
+	pb_unshare(&s);
+}
+
+/* Catches: what another kind of buffer, or a process, left in memory shown to an importer. */
+static void recycled_is_zero(const struct pb_pair *pair)
+{
+	zero_after(NULL, pair);
+	for (int e = 0; e < pb_n_exporters; e++) {
+		if (!pb_exporters[e].missing)
+			zero_after(&pb_exporters[e], pair);
+	}
+}
+
 static const struct pb_case cases[] = {
 	{ "exporter-handle-first", "The exporter's handle goes first", exporter_handle_first },
 	{ "importer-handle-first", "The importer's handle goes first", importer_handle_first },
@@ -362,6 +416,8 @@ static const struct pb_case cases[] = {
 	{ "no-dmabuf-left", "No dma-buf is left when all let go", no_dmabuf_left },
 	{ "no-memory-left", "No memory is left when all let go", no_memory_left },
 	{ "survives-reclaim", "Shared pages are not reclaimed", survives_reclaim },
+	{ "recycled-is-zero", "Memory of any kind that was used before is zero for an importer",
+	  recycled_is_zero },
 };
 
 /* Catches: handles that still work, or are given up twice, after they were closed. */
