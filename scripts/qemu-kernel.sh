@@ -1,8 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0
 # qemu-kernel.sh ARCH: the kernel that QEMU boots, build[/base]/qemu-ARCH/image. BASE=1: of the
-# unpatched tree. CONFIG=kcsan: KCSAN watches the floors and what is around them. Images are kept in
-# the cache under the hash of what they are made of.
+# unpatched tree. Images are kept in the cache under the hash of what they are made of.
 set -euo pipefail
 # shellcheck source=scripts/lib.sh
 . "$(dirname "$0")/lib.sh"
@@ -23,7 +22,7 @@ compile() {
 	stage "qemu-kernel: $ARCH -> ${dir#"$TOP"/}"
 	rm -f "$dir/image"
 	kconfig "$dir" "$ARCH" tinyconfig "$@"
-	run "$dir/build.log" kbuild "$dir" "$ARCH" "${watched[@]}" "${IMAGE##*/}"
+	run "$dir/build.log" kbuild "$dir" "$ARCH" "${IMAGE##*/}"
 	stage "qemu-kernel: $(grep -c 'warning:' "$dir/build.log" || true) warnings, log ${dir#"$TOP"/}/build.log"
 }
 
@@ -31,18 +30,12 @@ compile() {
 dir=$(qemu_dir "$ARCH")
 fragments=("$TOP/configs/qemu-common.config" "$TOP/configs/qemu-$ARCH.config")
 [ -n "${BASE:-}" ] || fragments+=("$TOP/configs/qemu-patched.config")
-watched=()
-if [ -n "${CONFIG:-}" ]; then
-	fragments+=("$TOP/configs/$CONFIG.config")
-	read -rd '' -a watched < <(instrumented KCSAN_SANITIZE "${FLOORS[@]}" "${AROUND[@]}"; printf '\0')
-	watched+=(KCSAN_SANITIZE=n)
-fi
 mkdir -p "$dir"
 exec 8>"$dir/.lock"
 flock 8
 cross_packages "$ARCH"
 key=$({ state_key "$dir/../linux"; cat "${fragments[@]}" "$TOP/scripts/tree.sh"; compilers; } | sha256sum | cut -c1-24)
-kept=$KEPT/$ARCH${BASE:+base}${CONFIG:-}-$key
+kept=$KEPT/$ARCH${BASE:+base}-$key
 if [ ! -s "$kept" ]; then
 	compile "$dir" "${fragments[@]}"
 	keep "$dir/$IMAGE" "$kept"
