@@ -1088,7 +1088,8 @@ static void test_caching(struct kunit *test)
 
 		bo->backing.caching = caching;
 		KUNIT_ASSERT_EQ(test, kind_alloc_locked(bo, STREAMING), 0);
-		KUNIT_EXPECT_TRUE(test, bo->backing.runs.uncached == (caching != DRM_GEM_BO_CACHED));
+		KUNIT_EXPECT_TRUE(test, bo->backing.runs.uncached ==
+					(caching != DRM_GEM_BO_CACHED));
 		addr = kind_vm_mmap(test, file, KIND_SIZE, MAP_SHARED, 0);
 		KUNIT_ASSERT_FALSE(test, IS_ERR_VALUE(addr));
 		kind_check_user(test, bo, addr, 0, KIND_PAGES);
