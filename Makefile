@@ -9,7 +9,7 @@ export STAGE_T0 := $(shell date +%s)
 MAKEFLAGS += --no-print-directory
 SHELL := /bin/bash
 
-VERBS := demo census matrix test source kernel guest kunit igt prime mesa gl panfrost fuzz bench mutations mutants coverage stress ioctl-fuzz compile check check-all refresh series rust docs clean
+VERBS := demo census matrix test source kernel guest kunit igt prime mesa gl panfrost panthor harness fuzz bench mutations mutants coverage stress ioctl-fuzz compile check check-all refresh series rust docs clean
 
 .PHONY: help test-all test-qemu $(VERBS)
 
@@ -28,6 +28,8 @@ help:
 	@echo 'make mesa       Mesa smoke tests'
 	@echo 'make gl         Mesa'"'"'s panfrost driver on a model of Mali T860, G52 and G57'
 	@echo 'make panfrost   stock and our IGT tests of panfrost on that model'
+	@echo 'make panthor    our IGT tests of panthor on a model of Mali G610 and its firmware'
+	@echo 'make harness    what drivers that cannot run here tell their hardware, compared with the unpatched kernel'
 	@echo 'make fuzz       the list in user space against a twin, with sanitizers'
 	@echo 'make compile    one driver with W=1: DRIVER=drivers/gpu/drm/etnaviv ARCH=arm64 (or x86_64, arm, um)'
 	@echo 'make check      compile for three architectures, checkpatch, kernel-doc, sparse, some of the patches build'
@@ -52,7 +54,7 @@ help:
 	@echo 'CONFIG=debug    KASAN, lockdep, DMA and leak checkers, two CPUs (kernel, kunit, panfrost)'
 	@echo 'KERNEL=/path    a kernel tree of yours instead of the pinned one; it is only read'
 	@echo 'FORCE=1         source: drop local work in build/linux'
-	@echo 'T=NAME          igt, prime, panfrost: just this test, BINARY[@SUBTEST]; * stands for anything'
+	@echo 'T=NAME          igt, prime, panfrost: just this test, BINARY[@SUBTEST]; harness: this driver; * stands for anything'
 	@echo 'JOBS=N          parallel compile jobs (default: all cores)'
 
 $(VERBS):

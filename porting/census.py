@@ -4,6 +4,8 @@
 
   census.py TREE              one kernel tree
   census.py BEFORE AFTER      what changed from one to the other; --all: also what did not
+  ... --reasons FILE          and why lines are left in AFTER, by file; a line without a reason, and a
+                              reason without a line, is an error
 
 Each line of code (comments and strings are left out) counts once for each column:
 
@@ -13,6 +15,7 @@ Each line of code (comments and strings are left out) counts once for each colum
   get_sgt   dma_get_sgtable(): a table of memory that may have no pages
   list      drm_gem_bo_*, drm_gem_dma_addr() and so on, dma_alloc_remap(): the typed list
 """
+import argparse
 import collections
 import os
 import re
@@ -120,13 +123,52 @@ def report(before, after, everything):
         print()
 
 
+def left(tree):
+    """How many lines a file of DRM has in columns other than list."""
+    counts = collections.Counter()
+    for name in filter(inside, files(tree)):
+        for line in code(tree, name):
+            counts[name] += any(WORDS[column].search(line) for column in COLUMNS if column != "list")
+    return +counts
+
+
+def read_reasons(name):
+    """{path or directory: why}"""
+    with open(name, encoding="utf-8") as file:
+        lines = [line.rstrip("\n").split("\t", 1) for line in file if not line.startswith("#")]
+    return dict(lines)
+
+
+def explain(tree, reasons):
+    """Print what is left and why; how many errors there are."""
+    lines = collections.Counter()
+    wrong = []
+    for name, num in left(tree).items():
+        prefix = next((prefix for prefix in reasons if name == prefix or name.startswith(prefix + "/")), None)
+        lines[prefix] += num
+        if not prefix:
+            wrong.append(f"{name}: {num} lines are left without a reason")
+    wrong += [f"{prefix}: nothing is left, so that its reason is none" for prefix in reasons if not lines[prefix]]
+    print("left in drivers/gpu/drm, drivers/accel, and why")
+    for prefix, why in reasons.items():
+        print(f"{lines[prefix]:5}  {prefix.removeprefix('drivers/')}: {why}")
+    for line in wrong:
+        print(f"census: {line}", file=sys.stderr)
+    return len(wrong)
+
+
 def main():
-    everything = "--all" in sys.argv
-    trees = [argument for argument in sys.argv[1:] if argument != "--all"]
-    if len(trees) not in (1, 2):
-        sys.exit(__doc__)
-    counts = [census(tree) for tree in trees]
-    report(counts[0], counts[-1], everything or len(trees) == 1)
+    parser = argparse.ArgumentParser(usage=__doc__)
+    parser.add_argument("--all", action="store_true")
+    parser.add_argument("--reasons")
+    parser.add_argument("trees", nargs="+")
+    args = parser.parse_args()
+    if len(args.trees) > 2:
+        parser.error("two trees at most")
+    counts = [census(tree) for tree in args.trees]
+    report(counts[0], counts[-1], args.all or len(args.trees) == 1)
+    if args.reasons and explain(args.trees[-1], read_reasons(args.reasons)):
+        sys.exit(1)
 
 
 if __name__ == "__main__":

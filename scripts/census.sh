@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0
 # make census: who still carries pages and tables, in the unpatched tree and after the series.
-# ALL=1 also lists what did not change.
+# ALL=1 also lists what did not change. expect/census-left.txt says why lines are left in DRM.
 set -euo pipefail
 # shellcheck source=scripts/lib.sh
 . "$(dirname "$0")/lib.sh"
@@ -11,4 +11,4 @@ set -euo pipefail
 need python3 git
 "$TOP/scripts/source.sh"
 BASE=1 "$TOP/scripts/source.sh"
-"$TOP/porting/census.py" ${ALL:+--all} "$BASE_LINUX" "$LINUX" | tee "$OUT/census.txt"
+"$TOP/porting/census.py" ${ALL:+--all} --reasons "$TOP/expect/census-left.txt" "$BASE_LINUX" "$LINUX" | tee "$OUT/census.txt"

@@ -7,6 +7,8 @@
 COMPARE=$TOP/scripts/igt_results.py
 # What boots a guest: boot.sh, or what takes the same arguments.
 BOOT=${BOOT:-$TOP/scripts/boot.sh}
+# What it runs there, before the directory of the tests.
+IGT=(guest/igt.sh)
 
 # An interrupt does not reach what runs in the background; scripts/boot.sh then misses its parent.
 trap 'kill $(jobs -p) 2>/dev/null || true' EXIT
@@ -107,7 +109,7 @@ choose() {
 }
 
 run_igt() {
-	"$BOOT" -r -k "$2" -o "$3" -t 540 "${BOOT_OPTS[@]}" guest/igt.sh "$TESTS" ||
+	"$BOOT" -r -k "$2" -o "$3" -t 540 "${BOOT_OPTS[@]}" "${IGT[@]}" "$TESTS" ||
 		note "$1 kernel: the boot ended with status $?"
 }
 
@@ -116,7 +118,7 @@ baseline_key() {
 	{
 		sha256sum <"$UNPATCHED"
 		printf '%s\n' "${T:-}"
-		cat "$BUILD/guest.versions" "$LIST" "$TOP/guest/init" "$TOP/guest/igt.sh" "$BOOT" "$TOP/scripts/boot-options.sh" \
+		cat "$BUILD/guest.versions" "$LIST" "$TOP/guest/init" "$TOP/guest/igt.sh" "$TOP/${IGT[0]}" "$BOOT" "$TOP/scripts/boot-options.sh" \
 			"$TOP/expect/kernel-reports.txt"
 		printf '%s\n' "${BOOT_OPTS[@]}"
 		case $TESTS in /mnt/*) find "$TOP${TESTS#/mnt}" -type f -exec sha256sum {} + | sort ;; esac

@@ -12,15 +12,15 @@ DIR=$OUT/results
 # An empty cache has nothing to be found by what the preprocessor says, which costs a third of the
 # time: go by what the compiler has read.
 [ -e "$CCACHE_DIR" ] || export CCACHE_DEPEND=1
-LANES=${LANES:-"fuzz kunit guest igt prime mesa panfrost check"}
+LANES=${LANES:-"fuzz kunit harness guest igt prime mesa panfrost panthor check"}
 [ "$LANES" != all ] ||
-	LANES="fuzz kunit kunit-debug guest igt prime mesa gl panfrost panfrost-debug qemu-arm64 qemu-arm qemu-x86_64 check"
+	LANES="fuzz kunit kunit-debug harness guest igt prime mesa gl panfrost panfrost-debug panthor panthor-debug qemu-arm64 qemu-arm qemu-x86_64 check"
 unset BASE CONFIG RESULTS
 
 # What a lane runs; make's verbs but for the guest's check of itself.
 command_of() {
 	case $1 in
-	source | kernel | fuzz | kunit | igt | prime | mesa | gl | panfrost | check) echo "scripts/$1.sh" ;;
+	source | kernel | fuzz | kunit | harness | igt | prime | mesa | gl | panfrost | panthor | check) echo "scripts/$1.sh" ;;
 	*-debug) echo "env CONFIG=debug scripts/${1%-debug}.sh" ;;
 	qemu-*-kernel) echo "scripts/qemu-kernel.sh $(arch_of "$1")" ;;
 	qemu-*-base) echo "env BASE=1 scripts/qemu-kernel.sh $(arch_of "$1")" ;;
@@ -88,6 +88,7 @@ steps() {
 		qemu-x86_64) found+="guest-root $lane-kernel $lane-base " ;;
 		qemu-*) found+="$lane-kernel $lane-base " ;;
 		fuzz) ;;
+		harness) found+="kernel kernel-base " ;;
 		gl) found+="guest-root kernel kernel-base panmesa " ;;
 		*) found+="guest-root kernel kernel-base " ;;
 		esac
