@@ -9,6 +9,8 @@ COMPARE=$TOP/scripts/igt_results.py
 BOOT=${BOOT:-$TOP/scripts/boot.sh}
 # What it runs there, before the directory of the tests.
 IGT=(guest/igt.sh)
+# And before a single one of ours.
+ONE=(guest/one.sh)
 
 # An interrupt does not reach what runs in the background; scripts/boot.sh then misses its parent.
 trap 'kill $(jobs -p) 2>/dev/null || true' EXIT
@@ -92,6 +94,35 @@ igt_lane() {
 	judge_reports converted "$converted"
 	"$COMPARE" compare "$lane" "$base" "$converted" "$expect" "$RESULTS" "${AGAIN[@]}" || differs=1
 	[ -n "$PART" ] || lane_summary
+	[ $differs = 0 ] && lane_end
+}
+
+# boot_one KERNEL DIRECTORY ARGUMENTS BINARY SUBTEST
+boot_one() {
+	rm -rf "$2"
+	"$TOP/scripts/boot.sh" -r -k "$1" -o "$2" -t 100 -a "$3" "${ONE[@]}" "/mnt/build/igt-tests/$4" --run-subtest "$5" \
+		>/dev/null 2>&1 || true
+}
+
+# fatal_lane LANE EXPECT ARGUMENTS BINARY@SUBTEST...: ours that take the unpatched kernel down, each in
+# a boot of its own, on both kernels. Not all at once: a job has 500 ms.
+fatal_lane() {
+	local lane=$1 expect=$2 arguments=$3 test kernel dir=$OUT/$1 found=() differs=0
+	shift 3
+	for test in "$@"; do
+		boot_one "$UNPATCHED" "$dir/base-${test#*@}" "$arguments" "${test%@*}" "${test#*@}" &
+		boot_one "$CONVERTED" "$dir/converted-${test#*@}" "$arguments" "${test%@*}" "${test#*@}"
+		wait
+	done
+	for kernel in base converted; do
+		found=()
+		for test in "$@"; do found+=("igt@$test=$dir/$kernel-${test#*@}"); done
+		"$COMPARE" record "$dir/$kernel" "${found[@]}"
+	done
+	for test in "$@"; do
+		PART=fatal/${test#*@}/ judge_reports converted "$dir/converted-${test#*@}"
+	done
+	"$COMPARE" compare "$lane" "$dir/base" "$dir/converted" "$expect" "$RESULTS" || differs=1
 	[ $differs = 0 ] && lane_end
 }
 

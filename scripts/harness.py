@@ -19,6 +19,7 @@ SUITE = re.compile(r"# Subtest: harness_(\w+)")
 CASE = re.compile(r"^ *((?:not )?ok) \d+ (\w+?)_(layouts|seeds)\b")
 # After it, what a suite found wrong.
 FAILED = re.compile(r"# \w+: (EXPECTATION|ASSERTION) FAILED")
+KINDS = ["direct", "iommu", "bounced", "imported", "seeds"]
 REPORT = re.compile(r"BUG: |WARNING: |KASAN: |DMA-API: .*(device driver|error|overlap)|possible recursive|"
                     r"Kernel panic|refcount_t: ")
 
@@ -31,7 +32,7 @@ class Log:
         self.cases = {}                         # {"driver/case": whether it passed}
         self.wrong = collections.defaultdict(list)  # {driver: what was found wrong}
         self.reports = []
-        driver, waits = "boot", False
+        driver, waits = "", False
         with open(name, encoding="utf-8", errors="backslashreplace") as file:
             for line in map(str.rstrip, file):
                 if match := SUITE.search(line):
@@ -42,7 +43,7 @@ class Log:
                     self.found.setdefault((match[1], match[2]), []).append((match[3], ""))
                 elif match := CASE.match(line):
                     self.cases[f"{match[2]}/{match[3]}"] = match[1] == "ok"
-                elif REPORT.search(line):
+                elif driver and REPORT.search(line):
                     self.reports.append(f"{driver}: {line.strip()}")
                 elif waits and line.strip():
                     self.wrong[driver].append(line.strip())
@@ -79,15 +80,24 @@ def judge(base, converted):
     return table
 
 
+def kind(layout):
+    """Of memory: the word that a layout's name begins with."""
+    word = layout.split("-")[0]
+    return word if word in KINDS else "direct"
+
+
+def summary(row, which):
+    """How many layouts of a kind there were, by what became of them: "19 same"."""
+    count = collections.Counter(what for layout, what in row.items() if kind(layout) == which)
+    return ", ".join(f"{num} {what}" for what, num in count.most_common()) or "-"
+
+
 def show(table):
-    """A line each layout, a column each driver."""
-    layouts = list(collections.OrderedDict.fromkeys(layout for row in table.values() for layout in row))
-    layouts.sort(key=lambda layout: layout == "seeds")
-    widths = {driver: max(len(driver), *map(len, row.values())) for driver, row in table.items()}
-    print(f"{'':16}" + "  ".join(f"{driver:{width}}" for driver, width in widths.items()).rstrip())
-    for layout in layouts:
-        print(f"{layout:16}" + "  ".join(f"{table[driver].get(layout, '-'):{width}}"
-                                         for driver, width in widths.items()).rstrip())
+    """A line each driver, a column each kind of memory; all seeds count as one layout."""
+    lines = [["", *KINDS]] + [[driver, *(summary(row, which) for which in KINDS)] for driver, row in table.items()]
+    widths = [max(map(len, column)) for column in zip(*lines)]
+    for line in lines:
+        print("  ".join(f"{cell:{width}}" for cell, width in zip(line, widths)).rstrip())
 
 
 def verdicts(base, converted, table):

@@ -20,7 +20,7 @@ KEPT=$CACHE/ioctl-fuzz/corpus
 
 # boot KERNEL DIR SECONDS
 boot() {
-	"$TOP/scripts/boot.sh" -r -k "$1" -o "$2" -t $(($3 + 400)) -a "dtb=$BUILD/mali/t860.dtb" guest/panfrost.sh \
+	"$TOP/scripts/boot.sh" -r -k "$1" -o "$2" -t $(($3 + 400)) -a "dtb=$BUILD/mali/t860.dtb" guest/one.sh \
 		/mnt/build/guest-demo/ioctl_fuzz /mnt/fuzz/calls.txt "/mnt/out/ioctl-fuzz/seeds" "$3" "${SEED:-1}" /run/out || true
 }
 

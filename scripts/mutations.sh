@@ -28,8 +28,12 @@ build_harness() {
 	run "$1" kbuild "$DIR/harness" um linux
 }
 
-parts_harness() { echo all; }
-test_harness() { CONVERTED=$DIR/harness/linux "$TOP/scripts/harness.sh"; }
+# The suites of the driver that the bug is named after, if it is.
+parts_harness() {
+	local driver=${1%%-*}
+	if [ -e "$TREE/drivers/gpu/drm/tests/harness/$driver.c" ]; then echo "$driver*"; else echo '*'; fi
+}
+test_harness() { T=$1 CONVERTED=$DIR/harness/linux "$TOP/scripts/harness.sh"; }
 
 # build_qemu ARCH LOG
 build_qemu() {
@@ -58,7 +62,7 @@ mutant() {
 	"build_$1" "$log.build.log"
 	: >"$log.tsv"
 	: >"$log.log"
-	for part in $("parts_$1"); do
+	for part in $(set -f && "parts_$1" "$2"); do
 		RESULTS=$log.tsv "test_$1" "$part" >>"$log.log" 2>&1 || true
 		[ -s "$log.tsv" ] || die "no test ran on $2" "$log.log"
 		[ -z "$(found "$1" "$2")" ] || return 0

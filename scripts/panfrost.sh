@@ -20,6 +20,7 @@ PARTS=(t860 g52 g57 t860-noncoherent fatal)
 [ -z "${T:-}" ] || PARTS=(t860)
 FATAL=(heap_cpu@sync-then-fault heap_cpu@mmap-then-fault bad_input@context-priority failing@buffer failing@heap
 	unbind@file unbind@jobs unbind@buffers unbind@last-user)
+FATAL=("${FATAL[@]/#/panfrost_backing_}")
 
 # list_of PART: the tests that say something there that they have not said elsewhere. Two stock
 # ones give a job 100 ms, which it does not get on a debug kernel; ours ask the same without.
@@ -65,41 +66,9 @@ gpu() {
 		-a "$(boot_args "$1")" -e IGT_FORCE_DRIVER=panfrost -e IN_ORDER=1
 }
 
-# boot_one KERNEL DIRECTORY BINARY SUBTEST
-boot_one() {
-	rm -rf "$2"
-	"$TOP/scripts/boot.sh" -r -k "$1" -o "$2" -t 100 -a "$(boot_args t860)" guest/panfrost.sh \
-		"/mnt/build/igt-tests/$3" --run-subtest "$4" >/dev/null 2>&1 || true
-}
-
-# fatal: each test in a boot of its own, on both kernels. Not all at once: a job has 500 ms.
-fatal() {
-	local test binary subtest kernel dir=$OUT/$NAME/fatal found=() differs=0
-	for test in "${FATAL[@]}"; do
-		binary=panfrost_backing_${test%@*}
-		subtest=${test#*@}
-		boot_one "$UNPATCHED" "$dir/base-$subtest" "$binary" "$subtest" &
-		boot_one "$CONVERTED" "$dir/converted-$subtest" "$binary" "$subtest"
-		wait
-	done
-	for kernel in base converted; do
-		found=()
-		for test in "${FATAL[@]}"; do
-			found+=("igt@panfrost_backing_$test=$dir/$kernel-${test#*@}")
-		done
-		"$COMPARE" record "$dir/$kernel" "${found[@]}"
-	done
-	for test in "${FATAL[@]}"; do
-		PART=fatal/${test#*@}/ judge_reports converted "$dir/converted-${test#*@}"
-	done
-	"$COMPARE" compare "$NAME/fatal" "$dir/base" "$dir/converted" "$TOP/expect/panfrost-fatal.txt" \
-		"$RESULTS" || differs=1
-	[ $differs = 0 ] && lane_end
-}
-
 part() {
 	case $1 in
-	fatal) fatal ;;
+	fatal) fatal_lane "$NAME/fatal" "$TOP/expect/panfrost-fatal.txt" "$(boot_args t860)" "${FATAL[@]}" ;;
 	*) gpu "$1" ;;
 	esac
 }

@@ -30,7 +30,7 @@ for test in "${TESTS[@]}"; do
 	stage "stress: $test, $EACH s, seed $SEED"
 	status=0
 	"$TOP/scripts/boot.sh" -r -k "$(um_dir)/linux" -o "$dir" -t $((EACH + 120)) -a "$more" \
-		-e "PRIME_BACKING_SECONDS=$EACH" -e "PRIME_BACKING_SEED=$SEED" guest/panfrost.sh \
+		-e "PRIME_BACKING_SECONDS=$EACH" -e "PRIME_BACKING_SEED=$SEED" guest/one.sh \
 		"/mnt/build/igt-tests/${test%@*}" --run-subtest "${test#*@}" || status=$?
 	said=$(sed -n 's/\r$//; /found again$/p' "$dir/console.log")
 	if [ -s "$dir/reports.txt" ]; then

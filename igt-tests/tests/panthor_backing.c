@@ -380,7 +380,7 @@ static long shrink(void)
 		if (fd < 0)
 			continue;
 		igt_assert_eq(write(fd, "100000", 6), 6);
-		igt_assert(pread(fd, value, sizeof(value) - 1, 0) > 0);
+		igt_assert(read(fd, value, sizeof(value) - 1) > 0);
 		close(fd);
 		return strtol(value, NULL, 0);
 	}
