@@ -6,6 +6,7 @@
 #include <linux/dma-mapping.h>
 #include <linux/dma-runs.h>
 #include <linux/memory.h>
+#include <linux/minmax.h>
 #include <linux/mm.h>
 #include <linux/scatterlist.h>
 #include <linux/slab.h>
@@ -135,7 +136,8 @@ struct sg_table *dma_buf_table_of_runs(struct dma_runs *runs, struct device *dev
 		return ERR_PTR(-ENOMEM);
 
 	table->runs = runs;
-	table->nents = max(nents, orig_nents);
+	/* Without memory there is an entry of nothing: an importer may do no DMA. */
+	table->nents = max3(nents, orig_nents, 1U);
 	if (sg_alloc_table(&table->sgt, table->nents, GFP_KERNEL)) {
 		kfree(table);
 		return ERR_PTR(-ENOMEM);

@@ -62,7 +62,8 @@ struct drm_gem_bo_backing {
 
 	/**
 	 * @user: the memory is a process's, see drm_gem_bo_backing_pin_user(). Such
-	 * an object is neither exported nor mapped to user space.
+	 * an object is neither exported nor mapped to user space, and has nothing of
+	 * its shmem file if it has one.
 	 */
 	bool user : 1;
 

@@ -32,6 +32,8 @@ struct remap_test {
 	struct device *other;
 	dma_addr_t dma_addr;
 	void *cpu_addr;
+	/* the exporter has no memory, or none to show */
+	bool empty;
 	/* for stubs: */
 	phys_addr_t phys;
 	size_t fail_at;
@@ -396,7 +398,17 @@ static void test_extents_undo(struct kunit *test)
 static struct dma_runs *exporter_map_runs(struct dma_buf_attachment *attach,
 					  enum dma_data_direction dir)
 {
-	return remap_dir(attach->dmabuf->priv, attach->dev, dir);
+	struct remap_test *t = attach->dmabuf->priv;
+	struct dma_runs *runs;
+
+	if (!t->empty)
+		return remap_dir(t, attach->dev, dir);
+	runs = kmalloc_obj(*runs);
+	if (!runs)
+		return ERR_PTR(-ENOMEM);
+	dma_runs_init(runs, attach->dev, DMA_RUNS_STREAMING, TEST_PAGES);
+
+	return runs;
 }
 
 static void exporter_release(struct dma_buf *dmabuf)
@@ -534,6 +546,12 @@ static void check_table_of_owner(struct kunit *test, struct sg_table *sgt)
 		KUNIT_EXPECT_EQ(test, sgt->orig_nents, 0);
 }
 
+static void check_table_of_nothing(struct kunit *test, struct sg_table *sgt)
+{
+	KUNIT_EXPECT_EQ(test, sgt->nents, 0);
+	KUNIT_EXPECT_EQ(test, sgt->orig_nents, 0);
+}
+
 static void test_dma_buf_table(struct kunit *test)
 {
 	struct remap_test *t = test->priv;
@@ -543,6 +561,10 @@ static void test_dma_buf_table(struct kunit *test)
 	check_table(test, t->owner, 0, check_table_of_owner);
 	t->fail_at = 0;
 	check_table(test, t->other, -ENXIO, NULL);
+	/* Debugging cannot copy it. */
+	t->empty = true;
+	check_table(test, t->other, IS_ENABLED(CONFIG_DMABUF_DEBUG) ? -EINVAL : 0,
+		    check_table_of_nothing);
 }
 #else
 static void test_dma_buf_table(struct kunit *test)

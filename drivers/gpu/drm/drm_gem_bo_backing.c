@@ -270,8 +270,8 @@ static void runs_set_caching(const struct dma_runs *runs, enum drm_gem_bo_cachin
  *
  * Returns:
  * 0, -EINVAL if the range is empty or not inside the object, -EOPNOTSUPP if
- * the object has no shmem file, or what shmem says. After an error the object
- * is as it was before.
+ * the object has no shmem file or takes memory of a process, or what shmem says.
+ * After an error the object is as it was before.
  */
 int drm_gem_bo_backing_populate(struct drm_gem_bo_backing *backing,
 				pgoff_t index, pgoff_t num_pages)
@@ -290,7 +290,7 @@ int drm_gem_bo_backing_populate(struct drm_gem_bo_backing *backing,
 		return -EOPNOTSUPP;
 	if (dma_runs_is_populated(&backing->runs))
 		return 0;
-	if (!backing->obj->filp)
+	if (backing->user || !backing->obj->filp)
 		return -EOPNOTSUPP;
 
 	mapping = backing->obj->filp->f_mapping;

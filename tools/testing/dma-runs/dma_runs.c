@@ -26,6 +26,23 @@ void dma_runs_clear(struct dma_runs *runs)
 	dma_runs_init(runs, runs->dev, runs->kind, runs->num_pages);
 }
 
+/* What is handed over to whom; there is nothing to be maintained here. */
+static struct synced {
+	const struct dma_runs *runs;
+	u64 offset, size;
+	enum dma_data_direction dir;
+	bool for_device;
+} synced[4];
+static u32 num_synced;
+
+void dma_runs_sync(const struct dma_runs *runs, u64 offset, u64 size,
+		   enum dma_data_direction dir, bool for_device)
+{
+	if (num_synced < ARRAY_SIZE(synced))
+		synced[num_synced] = (struct synced) { runs, offset, size, dir, for_device };
+	num_synced++;
+}
+
 static u64 operations, failures;
 
 static void check_failed(int line, const char *what)
@@ -226,6 +243,45 @@ static void check_walk_phys(struct dma_cursor *cur, const struct twin *t, u64 of
 	CHECK(cur->offset == end && !cur->size);
 }
 
+/* As dma_cursor_begin_iommu() leaves it: by where the list leads the device, or by its memory. */
+static void check_walk_iommu(struct dma_cursor *cur, const struct twin *t, u64 offset, u64 end,
+			     bool by_dma)
+{
+	u64 expected;
+
+	cur->by_dma = by_dma;
+	for (; offset < end; offset += expected) {
+		expected = twin_contiguous(t, offset, end, !by_dma);
+		CHECK(CALL(dma_cursor_next_iommu(cur)));
+		CHECK(cur->offset == offset && cur->size == expected);
+		CHECK(cur->phys == (phys_addr_t)twin_addr(t, offset, !by_dma));
+		if (cur->offset != offset || cur->size != expected)
+			return;
+	}
+	CHECK(!CALL(dma_cursor_next_iommu(cur)));
+}
+
+/*
+ * Whoever gets an error may look at the cursor, and finds nothing. And it is here that
+ * dma_cursor_next() learns how far it need not ask what a run is for.
+ */
+static void check_begun(const struct dma_cursor *cur, const struct dma_runs *runs, u64 offset,
+			u64 size, int err)
+{
+	const struct dma_run *run, *last;
+
+	CHECK(!cur->offset == (err || !offset) && !cur->size && !cur->dma_addr && !cur->phys);
+	CHECK(cur->end == (err ? 0 : offset + size) && !cur->by_dma);
+	if (err) {
+		CHECK(!cur->run && !cur->last);
+		return;
+	}
+	run = dma_runs_find(runs, offset >> PAGE_SHIFT);
+	last = dma_runs_find(runs, (offset + size - 1) >> PAGE_SHIFT);
+	CHECK(cur->offset == offset && cur->run == run);
+	CHECK(cur->last == (dma_run_offset(run) == offset ? last : NULL));
+}
+
 static int twin_begin(const struct twin *t, u64 offset, u64 size, bool mapped)
 {
 	u64 total = (u64)t->num << PAGE_SHIFT;
@@ -248,13 +304,17 @@ static void check_range_phys(const struct dma_runs *runs, const struct twin *t, 
 		expected = -EOPNOTSUPP;
 	if (!PAGE_ALIGNED(offset | size))
 		expected = -EINVAL;
+	memset(&cur, 0x5a, sizeof(cur));
 	ret = CALL(dma_cursor_begin_phys(&cur, runs, offset, size));
 	CHECK(ret == expected);
+	check_begun(&cur, runs, offset, size, ret);
 	if (ret || expected)
 		return;
 	check_walk_phys(&cur, t, offset, offset + size, U64_MAX);
 	CHECK(!dma_cursor_begin_phys(&cur, runs, offset, size));
 	check_walk_phys(&cur, t, offset, offset + size, 2 * PAGE_SIZE);
+	CHECK(!dma_cursor_begin_phys(&cur, runs, offset, size));
+	check_walk_iommu(&cur, t, offset, offset + size, false);
 }
 
 static void check_range(const struct dma_runs *runs, const struct twin *t, u64 offset,
@@ -264,10 +324,15 @@ static void check_range(const struct dma_runs *runs, const struct twin *t, u64 o
 	struct dma_cursor cur;
 	int ret;
 
+	memset(&cur, 0x5a, sizeof(cur));
 	ret = CALL(dma_cursor_begin(&cur, runs, offset, size));
 	CHECK(ret == expected);
-	if (!ret && !expected)
-		check_walk(&cur, t, offset, offset + size, step, how);
+	check_begun(&cur, runs, offset, size, ret);
+	if (ret || expected)
+		return;
+	check_walk(&cur, t, offset, offset + size, step, how);
+	CHECK(!dma_cursor_begin(&cur, runs, offset, size));
+	check_walk_iommu(&cur, t, offset, offset + size, true);
 }
 
 static void check_covers(const struct dma_runs *runs, const struct twin *t, u32 i, u32 num)
@@ -379,6 +444,8 @@ static void small_ranges(const struct dma_runs *runs, const struct twin *t, u32 
 			check_covers(runs, t, first, end - first);
 			check_range(runs, t, offset, size, U64_MAX, U32_MAX);
 			check_range_phys(runs, t, offset, size);
+			/* Of the last page just the first byte. */
+			check_range(runs, t, offset, size - PAGE_SIZE + 1, U64_MAX, U32_MAX);
 			if (seed & 1)
 				offset += 100, size -= 100;
 			if (seed & 2)
@@ -411,11 +478,13 @@ static bool joined(const struct dma_runs *runs)
 /* Cuts as many runs as can be mapped together. */
 static void check_cut(struct dma_runs *runs, u32 first, u32 num, u32 max_pages)
 {
-	u32 before = runs->num_runs, was = num, i;
+	u32 before = runs->num_runs, room = runs->max_runs, allocs = num_allocs, was = num, i;
 
 	alloc_failed = false;
 	CHECK(CALL(dma_runs_cut(runs, &num, first, max_pages)) == (alloc_failed ? -ENOMEM : 0));
 	CHECK(runs->num_runs - before == num - was);
+	/* Room that is there is used. */
+	CHECK(num_allocs - allocs == (runs->num_runs > room));
 	for (i = first; !alloc_failed && i < first + num; i++)
 		CHECK(runs->runs[i].num_pages <= max_pages);
 }
@@ -515,7 +584,8 @@ static void large_list(void)
 	CHECK(!CALL(dma_runs_add(&runs, half, (half + 1ULL) << PAGE_SHIFT, half - 1)));
 	CHECK(runs.num_runs == 1 && dma_runs_valid(&runs) && dma_runs_is_populated(&runs));
 	check_cut(&runs, 0, num, piece);
-	CHECK(runs.num_runs == 256 && dma_runs_valid(&runs));
+	/* There is no room for more, since there is nothing left that it could be for. */
+	CHECK(runs.num_runs == 256 && runs.max_runs == 256 && dma_runs_valid(&runs));
 	dma_runs_join(&runs);
 	CHECK(runs.num_runs == 1 && runs.runs[0].num_pages == max);
 	dma_runs_clear(&runs);
@@ -618,7 +688,8 @@ static void rules_build(struct dma_runs *runs)
 	change;									\
 	CHECK(!CALL(dma_runs_valid(&runs)));					\
 	dma_runs_check(&runs);							\
-	CHECK(num_warnings == 1);						\
+	/* Production kernels do not pay for the assertion. */			\
+	CHECK(num_warnings == IS_ENABLED(CONFIG_DMA_API_DEBUG));		\
 	num_warnings = 0;							\
 	dma_runs_clear(&runs);							\
 } while (0)
@@ -657,6 +728,8 @@ static void growth(void)
 		CHECK(!CALL(dma_runs_add(&runs, i, 2 * i * PAGE_SIZE, 1)));
 		CHECK(num_allocs == before + !room);
 		CHECK(runs.max_runs <= 4 * (i + 1) && runs.max_runs <= num);
+		/* The first one says nothing of those to come. */
+		CHECK(i || runs.max_runs == 1);
 	}
 	CHECK(runs.num_runs == num && runs.max_runs == num && num_allocs <= 6);
 	dma_runs_clear(&runs);
@@ -668,6 +741,68 @@ static void growth(void)
 		CHECK(runs.max_runs <= num / 100);
 	}
 	CHECK(num_allocs <= 3);
+	dma_runs_clear(&runs);
+}
+
+/* Room that was made before there are runs for it. */
+static void room_alone(void)
+{
+	struct dma_runs runs, more;
+	struct dma_run *array;
+
+	dma_runs_init(&runs, NULL, DMA_RUNS_STREAMING, 2);
+	dma_runs_init(&more, NULL, DMA_RUNS_STREAMING, 2);
+	CHECK(!runs_reserve(&runs, 4) && !runs_reserve(&more, 8));
+	CALL(dma_runs_join(&runs));
+	CHECK(!runs.num_runs && runs.max_runs == 4);
+	CHECK(!CALL(dma_runs_add(&more, 0, PAGE_SIZE, 1)));
+	array = more.runs;
+	CHECK(!CALL(dma_runs_splice(&runs, &more)));
+	CHECK(runs.runs == array && runs.num_runs == 1 && runs.max_runs == 8);
+	dma_runs_clear(&runs);
+
+	/* It is the runs that come along which need room, not the room that they had. */
+	CHECK(!dma_runs_add(&runs, 0, PAGE_SIZE, 1) && !runs_reserve(&more, 8));
+	CHECK(!dma_runs_add(&more, 1, 7 * PAGE_SIZE, 1));
+	CHECK(!CALL(dma_runs_splice(&runs, &more)) && runs.max_runs == 2);
+	dma_runs_clear(&runs);
+
+	/* Four times the room, not the runs. */
+	dma_runs_init(&runs, NULL, DMA_RUNS_STREAMING, 64);
+	CHECK(!runs_reserve(&runs, 4));
+	CHECK(!dma_runs_add(&runs, 0, 0, 4) && !dma_runs_add(&runs, 8, 0, 4));
+	check_cut(&runs, 0, 2, 1);
+	CHECK(runs.num_runs == 8 && runs.max_runs == 16);
+	dma_runs_clear(&runs);
+}
+
+/* A piece may be longer than 32 bits can say, and a part of one is not taken for all of it. */
+static void large_pieces(void)
+{
+	u32 num = 1U << 21;
+	u64 size = (u64)num << PAGE_SHIFT, total = 2 * size;
+	struct dma_cursor cur;
+	struct dma_runs runs;
+
+	if (sizeof(dma_addr_t) < 8)
+		return;
+	dma_runs_init(&runs, NULL, DMA_RUNS_STREAMING, 2 * num);
+	CHECK(!dma_runs_add_mapped(&runs, 0, 0, total, num));
+	CHECK(!dma_runs_add_mapped(&runs, num, total, 0, num));
+
+	CHECK(!dma_cursor_begin_phys(&cur, &runs, 0, total));
+	CHECK(CALL(dma_cursor_next_phys(&cur)) && cur.size == size);
+	CHECK(!dma_cursor_begin(&cur, &runs, size, size));
+	CHECK(CALL(dma_cursor_next(&cur)) && cur.size == size && !cur.dma_addr);
+	CHECK(!dma_cursor_begin(&cur, &runs, 0, total));
+	cur.by_dma = true;
+	CHECK(CALL(dma_cursor_next_iommu(&cur)) && cur.size == size && cur.phys == total);
+
+	CHECK(!dma_cursor_begin(&cur, &runs, 0, total));
+	CHECK(CALL(dma_cursor_next_max(&cur, U32_MAX)) && cur.size == U32_MAX);
+	CHECK(CALL(dma_cursor_next(&cur)) && cur.size == size - U32_MAX);
+	CHECK(cur.offset == U32_MAX && cur.dma_addr == total + U32_MAX);
+	CHECK(CALL(dma_cursor_next(&cur)) && cur.size == size && !cur.dma_addr);
 	dma_runs_clear(&runs);
 }
 
@@ -688,16 +823,117 @@ static void splices(void)
 	CHECK(!dma_runs_add(&more, 7, 100 * PAGE_SIZE, 1));
 	more.num_mapped++;
 	CHECK(!CALL(dma_runs_splice(&runs, &more)));
-	CHECK(num_warnings == 1);
+	CHECK(num_warnings == IS_ENABLED(CONFIG_DMA_API_DEBUG));
 	num_warnings = 0;
 	dma_runs_clear(&runs);
 }
 
+/*
+ * Whoever asks a list that is full, or for what is behind its end, is answered without
+ * a look at the runs: there are none to be looked at here.
+ */
+static void without_a_look(void)
+{
+	struct dma_run *array;
+	struct dma_runs runs;
+	dma_addr_t addr;
+
+	dma_runs_init(&runs, NULL, DMA_RUNS_STREAMING, 4);
+	CHECK(!dma_runs_add(&runs, 0, 0, 4));
+	array = runs.runs;
+	runs.runs = NULL;
+	CHECK(CALL(dma_runs_covers(&runs, 1, 2, false)));
+	runs.num_mapped = 4;
+	runs.num_populated = 0;
+	CHECK(CALL(dma_runs_covers(&runs, 1, 2, true)));
+	CHECK(!CALL(dma_runs_contiguous(&runs, 4 * PAGE_SIZE, &addr)) && addr == ALL_ONES);
+	CHECK(!CALL(dma_runs_contiguous(&runs, 5 * PAGE_SIZE, &addr)) && addr == ALL_ONES);
+	runs.runs = array;
+	dma_runs_clear(&runs);
+}
+
+/* The table of the documentation: mapped, shared, synced, shown. */
+static void abilities(void)
+{
+	static const char *const own[] = {
+		[DMA_RUNS_STREAMING] = "yyyy", [DMA_RUNS_COHERENT] = "nynn",
+		[DMA_RUNS_NONCOHERENT] = "nyyy", [DMA_RUNS_RESOURCE] = "yynn",
+		[DMA_RUNS_IMPORTED] = "nnnn",
+	};
+	static const char *const foreign[] = {
+		[DMA_RUNS_STREAMING] = "ynyn", [DMA_RUNS_COHERENT] = "ynnn",
+		[DMA_RUNS_NONCOHERENT] = "ynyn", [DMA_RUNS_RESOURCE] = "ynnn",
+		[DMA_RUNS_IMPORTED] = "ynnn",
+	};
+	struct dma_runs runs;
+	u32 kind, what;
+
+	for (kind = 0; kind < ARRAY_SIZE(own); kind++) {
+		dma_runs_init(&runs, NULL, kind, 1);
+		for (what = 0; what < 4; what++) {
+			runs.foreign = false;
+			CHECK(CALL(dma_runs_can(&runs, 1 << what)) == (own[kind][what] == 'y'));
+			runs.foreign = true;
+			CHECK(CALL(dma_runs_can(&runs, 1 << what)) == (foreign[kind][what] == 'y'));
+		}
+	}
+}
+
+/* Whatever was in the memory before. */
+static void initialised(void)
+{
+	struct device *dev = (struct device *)0x1000;
+	struct dma_runs runs;
+
+	memset(&runs, 0x5a, sizeof(runs));
+	dma_runs_init(&runs, dev, DMA_RUNS_RESOURCE, 7);
+	CHECK(runs.dev == dev && runs.kind == DMA_RUNS_RESOURCE && runs.num_pages == 7);
+	CHECK(runs.dir == DMA_BIDIRECTIONAL && !runs.attrs && !runs.cpu_addr && !runs.provider);
+	CHECK(!runs.runs && !runs.num_runs && !runs.max_runs);
+	CHECK(!runs.num_populated && !runs.num_mapped);
+	CHECK(!runs.foreign && !runs.uncached && !runs.bounced);
+	CHECK(list_empty(&runs.ranges) && list_empty(&runs.others) && list_empty(&runs.node));
+	CHECK(!dma_runs_is_populated(&runs) && !dma_runs_is_mapped(&runs));
+	/* There is no DMA in user space. */
+	CHECK(PTR_ERR(dma_runs_map_for(&runs, dev, DMA_TO_DEVICE, 0)) == -EOPNOTSUPP);
+}
+
+/* A buffer is handed over to all its devices, whole. */
+static void handed_over(void)
+{
+	struct dma_runs runs, others[2];
+	u32 i;
+
+	dma_runs_init(&runs, NULL, DMA_RUNS_STREAMING, 1U << 21);
+	for (i = 0; i < 2; i++) {
+		dma_runs_init(&others[i], NULL, DMA_RUNS_STREAMING, 1U << 21);
+		list_add_tail(&others[i].node, &runs.others);
+	}
+	for (i = 0; i < 2; i++) {
+		num_synced = 0;
+		dma_runs_sync_all(&runs, i ? DMA_TO_DEVICE : DMA_FROM_DEVICE, i);
+		CHECK(num_synced == 3 && synced[0].runs == &runs);
+		CHECK(synced[1].runs == &others[0] && synced[2].runs == &others[1]);
+		while (num_synced--) {
+			struct synced *s = &synced[num_synced];
+
+			CHECK(!s->offset && s->size == 1ULL << 33 && s->for_device == i);
+			CHECK(s->dir == (i ? DMA_TO_DEVICE : DMA_FROM_DEVICE));
+		}
+	}
+}
+
 static void rules(void)
 {
+	abilities();
+	initialised();
+	handed_over();
+	without_a_look();
 	all_follows();
 	invalid_lists();
 	growth();
+	room_alone();
+	large_pieces();
 	splices();
 }
 

@@ -585,6 +585,20 @@ static void expect_unpinned(struct kunit *test, struct drm_gem_bo_backing *b, bo
 	folio_put(folio);
 }
 
+/* Memory of a process never is mixed with that of a file. */
+static void test_user_not_populated(struct kunit *test)
+{
+	struct test_ctx *ctx = test->priv;
+	struct drm_gem_bo_backing *b = &test_bo_create(test, ctx->drm[0], DMA_RUNS_STREAMING,
+						       true, TEST_SIZE)->backing;
+
+	b->user = true;
+	dma_resv_lock(b->obj->resv, NULL);
+	KUNIT_EXPECT_EQ(test, drm_gem_bo_backing_populate(b, 0, 1), -EOPNOTSUPP);
+	dma_resv_unlock(b->obj->resv);
+	KUNIT_EXPECT_EQ(test, b->runs.num_runs, 0);
+}
+
 static void test_pin_user(struct kunit *test)
 {
 	struct test_ctx *ctx = test->priv;
@@ -1676,6 +1690,7 @@ static struct kunit_case drm_gem_bo_backing_test_cases[] = {
 	KUNIT_CASE(test_kind_refused),
 	KUNIT_CASE(test_source_refused),
 	KUNIT_CASE(test_pin_user),
+	KUNIT_CASE(test_user_not_populated),
 	KUNIT_CASE(test_hole_refused),
 	KUNIT_CASE(test_repeat),
 	KUNIT_CASE(test_no_dma_mask),

@@ -56,6 +56,7 @@ static void amdxdna_put_iova(void *data)
 	struct amdxdna_dev *xdna = data;
 
 	put_iova_domain(&xdna->iovad);
+	iova_cache_put();
 }
 
 static int amdxdna_iova_init(struct harness *h)
@@ -64,6 +65,7 @@ static int amdxdna_iova_init(struct harness *h)
 
 	xdna->domain = harness_domain(h, SZ_4K | SZ_64K | SZ_2M);
 	xdna->domain->geometry.aperture_end = U32_MAX;
+	KUNIT_ASSERT_EQ(h->test, iova_cache_get(), 0);
 	init_iova_domain(&xdna->iovad, SZ_4K, 1);
 	h->kinds &= ~BIT(HARNESS_IMPORTED);
 	h->by_phys = true;

@@ -161,7 +161,7 @@ static u32 harness_random_length(struct rnd_state *rnd)
 /* Stretches that do not overlap, some that touch, some where large pages fit. */
 static void harness_random_pieces(struct harness *h, struct rnd_state *rnd)
 {
-	u32 i, page = 0, max = 1 + harness_random(rnd, 40);
+	u32 i, other, page = 0, max = 1 + harness_random(rnd, 40);
 
 	while (h->num_pieces < max) {
 		u32 num_pages = harness_random_length(rnd);
@@ -179,8 +179,10 @@ static void harness_random_pieces(struct harness *h, struct rnd_state *rnd)
 		harness_add_piece(h, harness_random(rnd, HARNESS_PAGES), 1);
 
 	/* Half of them stay in order. */
-	for (i = harness_random(rnd, 2) ? h->num_pieces : 1; i > 1; i--)
-		swap(h->pieces[i - 1], h->pieces[harness_random(rnd, i)]);
+	for (i = harness_random(rnd, 2) ? h->num_pieces : 1; i > 1; i--) {
+		other = harness_random(rnd, i);
+		swap(h->pieces[i - 1], h->pieces[other]);
+	}
 }
 
 static void harness_set_seed(struct harness *h, u32 seed)

@@ -124,18 +124,20 @@ struct harness_drv {
 	struct drm_device drm;
 };
 
-/* A struct that embeds a DRM device, as drm_kunit_helper_alloc_drm_device(). */
+/* A struct that embeds a DRM device, anywhere. */
 #define harness_drm(h, type, member)						\
 ({										\
 	struct device *__dev = drm_kunit_helper_alloc_device((h)->test);	\
-	type *__drv;								\
+	struct drm_device *__drm;						\
 										\
 	KUNIT_ASSERT_NOT_ERR_OR_NULL((h)->test, __dev);				\
-	__drv = drm_kunit_helper_alloc_drm_device((h)->test, __dev, type,	\
-						  member, DRIVER_GEM);		\
-	KUNIT_ASSERT_NOT_ERR_OR_NULL((h)->test, __drv);				\
-	harness_device(h, __dev, &__drv->member);				\
-	__drv;									\
+	__drm = __drm_kunit_helper_alloc_drm_device((h)->test, __dev,		\
+						    sizeof(type),		\
+						    offsetof(type, member),	\
+						    DRIVER_GEM);		\
+	KUNIT_ASSERT_NOT_ERR_OR_NULL((h)->test, __drm);				\
+	harness_device(h, __dev, __drm);					\
+	container_of(__drm, type, member);					\
 })
 
 /* What harness_drm() made has one of its own. */

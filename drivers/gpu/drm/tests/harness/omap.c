@@ -124,8 +124,8 @@ static int omap_init(struct harness *h)
 	omap_dmm = &priv->dmm;
 	containers[TILFMT_PAGE] = sita_init(OMAP_WIDTH, OMAP_HEIGHT);
 	KUNIT_ASSERT_NOT_NULL(h->test, containers[TILFMT_PAGE]);
-	h->kinds &= ~BIT(HARNESS_IMPORTED);
-	h->by_phys = true;
+	/* There is no IOMMU, so that pages are where the DMA API says. */
+	h->kinds = BIT(HARNESS_DIRECT);
 	h->whole = true;
 	h->priv = priv;
 
