@@ -68,7 +68,7 @@ judge_checks() {
 
 # igt_lane LANE DIRECTORY LIST EXPECT [BOOT OPTION...]: DIRECTORY as the guest sees it. LANE may
 # be LANE/PART: then the results are PART/NAME of that lane. GUEST_READY=1: somebody has seen to
-# the guest's root already.
+# the guest's root already. POINTS=N: more than N points of failure are wanted.
 igt_lane() {
 	local lane=$1 tests=$2 list=$3 expect=$4
 	shift 4
@@ -93,6 +93,7 @@ igt_lane() {
 	judge_reports unpatched "$base"
 	judge_reports converted "$converted"
 	"$COMPARE" compare "$lane" "$base" "$converted" "$expect" "$RESULTS" "${AGAIN[@]}" || differs=1
+	[ -z "${POINTS:-}" ] || judge_points "$POINTS" "$converted"
 	[ -n "$PART" ] || lane_summary
 	[ $differs = 0 ] && lane_end
 }
@@ -124,6 +125,19 @@ fatal_lane() {
 	done
 	"$COMPARE" compare "$lane" "$dir/base" "$dir/converted" "$expect" "$RESULTS" || differs=1
 	[ $differs = 0 ] && lane_end
+}
+
+# judge_points WANTED DIR...: how many allocations were made to fail in these boots, each by itself? A kernel
+# without fail-nth makes none fail, and the tests that want it skip. T=NAME leaves most of them out.
+judge_points() {
+	local wanted=$1 points
+	shift
+	points=$("$COMPARE" points "$@")
+	if [ "$points" -gt "$wanted" ] || [ -n "${T:-}" ]; then
+		result PASS failure-points "$points points of failure injected"
+	else
+		result FAIL failure-points "$points points of failure injected, more than $wanted are wanted"
+	fi
 }
 
 # T=BINARY@SUBTEST: just that.

@@ -9,6 +9,7 @@ igt_results.py again BASE CONVERTED EXPECT     names that are not as they should
 igt_results.py compare LANE BASE CONVERTED EXPECT TSV [BASE2 CONVERTED2]...
 igt_results.py expect BASE EXPECT              rewrites EXPECT, keeping its reasons
 igt_results.py seconds DIR                     how long its tests took
+igt_results.py points DIR...                   how many points of failure (fail-nth) the tests met, in sum
 igt_results.py record DIR NAME=BOOT...         results of tests that had a boot each, in BOOT
 
 BASE and CONVERTED are the output directories of two boots (results.json, console.log).
@@ -105,6 +106,14 @@ class Run:
     def seconds(self):
         times = [self.tests[name]["time"] for name in self.names() if "time" in self.tests[name]]
         return sum(t["end"] - t["start"] for t in times)
+
+    def points(self):
+        """A subtest's text may have what its dynamic subtests say, too."""
+        found = {}
+        for name, test in self.tests.items():
+            for label, count in re.findall(r"(\S+): (\d+) allocations failed, and", test.get("out") or ""):
+                found["@".join(name.split("@")[:3]), label] = int(count)
+        return sum(found.values())
 
     def text(self, name):
         parts = [name] + [n for n in self.tests if n.startswith(name + "@")]
@@ -302,6 +311,8 @@ def main(argv):
         expectations(Run(args[0]), args[1])
     elif verb == "record":
         record(args[0], args[1:])
+    elif verb == "points":
+        print(sum(Run(directory).points() for directory in args))
     elif verb == "seconds":
         print(round(Run(args[0]).seconds()))
     else:
