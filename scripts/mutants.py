@@ -30,6 +30,8 @@ SWAPS = [
     (r"->phys\b", "->dma_addr"), (r"->dma_addr\b", "->phys"), (r"\bnum_mapped\b", "num_populated"),
     (r"\bnum_populated\b", "num_mapped"), (r"\bmapped\b", "linked"), (r"\blinked\b", "mapped"),
     (r"\bdma_run_end\b", "dma_run_size"), (r"\bdma_run_offset\b", "dma_run_size"), (r"\bdma_run_size\b", "dma_run_offset"),
+    (r"->num_runs\b", "->max_runs"), (r"->max_runs\b", "->num_runs"), (r"->offset\b", "->size"), (r"->size\b", "->offset"),
+    (r" \* ", " / "), (r" / ", " * "), (r"\bU64_MAX\b", "U32_MAX"),
 ]
 DECLARATION = re.compile(r"\s*(const |static |struct |enum |unsigned |[us](8|16|32|64) |int |long |bool |size_t |ssize_t "
                          r"|dma_addr_t |phys_addr_t |pgoff_t |pgprot_t |gfp_t |void \*|vm_fault_t |LIST_HEAD|DEFINE_)")

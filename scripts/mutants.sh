@@ -24,17 +24,19 @@ program() {
 	local dir=$1 name=$2
 	shift 2
 	(cd "$dir/$TESTS" && gcc -O1 -std=gnu11 -w -Iinclude -I../../include -I../../include/uapi \
-		-DCONFIG_DMA_API_DEBUG=1 -DDMA_RUNS_STOP "$@" -o "$name" dma_runs.c) >/dev/null 2>&1
+		-DDMA_RUNS_STOP "$@" -o "$name" dma_runs.c) >/dev/null 2>&1
 }
 
 # try_list DIR: found, survived or broken. First the quick tests, then those that see more. Some bugs never come
 # to an end; the limits are ten times what the list takes without one.
 try_list() {
-	program "$1" quick -DCONFIG_PHYS_ADDR_T_64BIT || { echo broken; return; }
-	if ! (cd "$1/$TESTS" && ulimit -v 4000000 -t 5 && ./quick 1 1000) >/dev/null 2>&1 ||
-		! program "$1" thorough -DCONFIG_PHYS_ADDR_T_64BIT -fsanitize=address,undefined -fno-sanitize-recover=all ||
+	local wide=(-DCONFIG_PHYS_ADDR_T_64BIT -DCONFIG_DMA_API_DEBUG=1)
+	local checked=("-fsanitize=address,undefined" -fno-sanitize-recover=all)
+	program "$1" quick "${wide[@]}" || { echo broken; return; }
+	if ! (cd "$1/$TESTS" && ulimit -v 4000000 -t 10 && ./quick 1 1000) >/dev/null 2>&1 ||
+		! program "$1" thorough "${wide[@]}" "${checked[@]}" ||
 		! (cd "$1/$TESTS" && ulimit -t 15 && ./thorough 2 3000) >/dev/null 2>&1 ||
-		! program "$1" small -fsanitize=address,undefined -fno-sanitize-recover=all ||
+		! program "$1" small "${checked[@]}" ||
 		! (cd "$1/$TESTS" && ulimit -t 15 && ./small 3 3000) >/dev/null 2>&1; then
 		echo found
 	else
