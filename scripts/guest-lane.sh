@@ -32,11 +32,11 @@ unpatched_kernel() {
 	[ -s "$UNPATCHED" ] || die "no unpatched kernel at $UNPATCHED"
 }
 
-# guest_program NAME GCC_OPTION...: guest/NAME.c as build/guest-demo/NAME.
+# guest_program NAME [SOURCE|GCC_OPTION]...: guest/NAME.c as build/guest-demo/NAME.
 guest_program() {
 	local source=$TOP/guest/$1.c program=$BUILD/guest-demo/$1
 	shift
-	[ "$source" -nt "$program" ] || return 0
+	if [ -x "$program" ] && [ -z "$(find "$TOP"/guest/*.[ch] -newer "$program")" ]; then return 0; fi
 	need gcc libc6-dev libdrm-dev
 	mkdir -p "${program%/*}"
 	run "$BUILD/log/guest-${program##*/}.log" gcc -O2 -Wall -Wextra -Werror -I/usr/include/libdrm \
@@ -44,8 +44,10 @@ guest_program() {
 	mv "$program.new" "$program"
 }
 
-# demo_program: guest/demo.c, static: this machine's C library is not the guest's.
-demo_program() { guest_program demo -static "-I$TOP/igt-tests/compat"; }
+# demo_program, frames_program: guest/demo.c and guest/frames.c, static: this machine's C library is not
+# the guest's.
+demo_program() { guest_program demo "$TOP/guest/kms.c" -static "-I$TOP/igt-tests/compat"; }
+frames_program() { guest_program frames "$TOP/guest/kms.c" -static; }
 
 # judge_checks WHAT DIR: a guest's script left one "PASS|FAIL NAME REASON" line a check in
 # DIR/checks; they and the kernel's reports are results.
