@@ -14,6 +14,10 @@ GUEST_SUITE := forky
 IGT_PKG := igt-gpu-tools-tests
 IGT_VERSION := 2.5
 MESA_VERSION := 26.1
+# What make clients runs beside them.
+WESTON_VERSION := 16.0
+GSTREAMER_VERSION := 1.28
+V4L_UTILS_VERSION := 1.32
 
 # Debian 12's sparse is too old for this kernel.
 SPARSE_SUITE := forky
