@@ -1,9 +1,13 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0
-"""Pictures of the demo's raw frames (PREFIX.raw, XRGB8888; PREFIX.facts says the size).
+"""Pictures: a FILE.png, a FILE.xwd (what Xvfb shows), or else the PREFIX of a raw frame (PREFIX.raw,
+XRGB8888; PREFIX.facts says the size).
 
-picture.py side-by-side PNG LABEL PREFIX LABEL PREFIX...   one PNG, a labelled frame each
-picture.py colours PREFIX                                  how many colours a frame has
+picture.py side-by-side PNG LABEL PICTURE LABEL PICTURE...  one PNG, a labelled picture each
+picture.py colours PICTURE                                  how many colours it has
+picture.py png PICTURE PNG                                  the same as a PNG
+picture.py same PICTURE PICTURE                             says where they differ, if they do
+picture.py rectangles PICTURE X,Y,WIDTH,HEIGHT=RRGGBB...    says which rectangle is not of its colour
 """
 import struct
 import sys
@@ -33,21 +37,123 @@ def facts(prefix):
         return dict(line.rstrip("\n").split("=", 1) for line in file)
 
 
-def rows(prefix):
-    """The frame's rows as RGB bytes."""
+def rows(picture):
+    """The picture's rows as RGB bytes."""
+    if picture.endswith(".png"):
+        return png_rows(picture)
+    if picture.endswith(".xwd"):
+        return xwd_rows(picture)
+    return raw_rows(picture)
+
+
+def bgrx(raw, width, height, pitch):
+    result = []
+    for y in range(height):
+        line = raw[y * pitch:y * pitch + width * 4]
+        rgb = bytearray(width * 3)
+        rgb[0::3], rgb[1::3], rgb[2::3] = line[2::4], line[1::4], line[0::4]
+        result.append(bytes(rgb))
+    return result
+
+
+def raw_rows(prefix):
     known = facts(prefix)
     width, height = int(known["width"]), int(known["height"])
     with open(prefix + ".raw", "rb") as file:
         raw = file.read()
     if len(raw) != width * height * 4:
         sys.exit(f"picture: {prefix}.raw has {len(raw)} bytes, not {width}x{height}x4")
-    result = []
+    return bgrx(raw, width, height, width * 4)
+
+
+def xwd_rows(path):
+    """X's window dump: a header of big-endian words, a colour map, pixels."""
+    with open(path, "rb") as file:
+        data = file.read()
+    header, width, height, pitch, colours = (struct.unpack_from(">I", data, 4 * at)[0] for at in (0, 4, 5, 12, 19))
+    if struct.unpack_from(">I", data, 4 * 11)[0] != 32:
+        sys.exit(f"picture: {path} has no 32 bits a pixel")
+    return bgrx(data[header + 12 * colours:], width, height, pitch)
+
+
+def png_chunks(path):
+    with open(path, "rb") as file:
+        data = file.read()
+    if data[:8] != b"\x89PNG\r\n\x1a\n":
+        sys.exit(f"picture: {path} is no PNG")
+    at = 8
+    while at < len(data):
+        length, kind = struct.unpack_from(">I4s", data, at)
+        yield kind, data[at + 8:at + 8 + length]
+        at += length + 12
+
+
+def paeth(left, up, corner):
+    guess = left + up - corner
+    return min((abs(guess - left), 0, left), (abs(guess - up), 1, up), (abs(guess - corner), 2, corner))[2]
+
+
+def unfiltered(kind, line, above, step):
+    """One row of a PNG without its filter."""
+    line = bytearray(line)
+    if kind == 2:
+        return bytearray((a + b) & 255 for a, b in zip(line, above))
+    if kind == 0:
+        return line
+    for x, value in enumerate(line):
+        left, corner = (line[x - step], above[x - step]) if x >= step else (0, 0)
+        line[x] = value + (left if kind == 1 else (left + above[x]) // 2 if kind == 3
+                           else paeth(left, above[x], corner)) & 255
+    return line
+
+
+def png_rows(path):
+    """Eight bits a channel, RGB or RGBA, not interlaced: what cairo and we write."""
+    data = b""
+    for kind, chunk in png_chunks(path):
+        if kind == b"IHDR":
+            width, height, depth, colour, _, _, interlaced = struct.unpack(">IIBBBBB", chunk)
+        elif kind == b"IDAT":
+            data += chunk
+    if depth != 8 or colour not in (2, 6) or interlaced:
+        sys.exit(f"picture: {path} is a PNG of another kind")
+    step = 3 if colour == 2 else 4
+    data, above, result = zlib.decompress(data), bytes(width * step), []
     for y in range(height):
-        line = raw[y * width * 4:(y + 1) * width * 4]
+        start = y * (width * step + 1)
+        above = unfiltered(data[start], data[start + 1:start + 1 + width * step], above, step)
         rgb = bytearray(width * 3)
-        rgb[0::3], rgb[1::3], rgb[2::3] = line[2::4], line[1::4], line[0::4]
+        for channel in range(3):
+            rgb[channel::3] = above[channel::step]
         result.append(bytes(rgb))
     return result
+
+
+def same(one, other):
+    """Where they differ, or None."""
+    one, other = rows(one), rows(other)
+    sizes = [f"{len(picture[0]) // 3}x{len(picture)}" for picture in (one, other)]
+    if sizes[0] != sizes[1]:
+        return f"one is {sizes[0]}, the other {sizes[1]}"
+    for y, (a, b) in enumerate(zip(one, other)):
+        if a != b:
+            x = next(i for i in range(0, len(a), 3) if a[i:i + 3] != b[i:i + 3])
+            return f"pixel {x // 3},{y} is {a[x:x + 3].hex()} in one, {b[x:x + 3].hex()} in the other"
+    return None
+
+
+def rectangles(picture, wanted):
+    """Which rectangle is not of its colour, or None."""
+    lines = rows(picture)
+    for rectangle in wanted:
+        place, colour = rectangle.split("=")
+        left, top, width, height = map(int, place.split(","))
+        for y in range(top, top + height):
+            line = lines[y][left * 3:(left + width) * 3]
+            if line != bytes.fromhex(colour) * width:
+                x = next(i for i in range(0, len(line) or 3, 3) if line[i:i + 3].hex() != colour.lower())
+                return f"pixel {left + x // 3},{y} is {line[x:x + 3].hex() or 'outside'}, not {colour.lower()}"
+    return None
 
 
 def label_rows(text, width):
@@ -61,8 +167,8 @@ def label_rows(text, width):
     return result
 
 
-def panel(label, prefix):
-    picture = rows(prefix)
+def panel(label, picture):
+    picture = rows(picture)
     width = len(picture[0]) // 3
     return label_rows(label, width) + [BACKGROUND * width] * (MARGIN // 2) + picture
 
@@ -93,6 +199,12 @@ def main(argv):
         png(argv[2], side_by_side([panel(*pair) for pair in zip(argv[3::2], argv[4::2])]))
     elif len(argv) == 3 and argv[1] == "colours":
         print(len({line[x:x + 3] for line in rows(argv[2]) for x in range(0, len(line), 3)}))
+    elif len(argv) == 4 and argv[1] == "png":
+        png(argv[3], rows(argv[2]))
+    elif len(argv) == 4 and argv[1] == "same":
+        sys.exit(same(argv[2], argv[3]))
+    elif len(argv) > 3 and argv[1] == "rectangles":
+        sys.exit(rectangles(argv[2], argv[3:]))
     else:
         sys.exit(__doc__)
 
