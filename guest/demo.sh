@@ -11,7 +11,7 @@ cat /sys/kernel/debug/mali-model/check >"$OUT/mali.check" 2>/dev/null
 cp /sys/kernel/debug/mali-model/counters "$OUT/mali.counters"
 
 before=$(framebuffer)
-start_kmscube "$OUT/kmscube.log"
+start_kmscube "$OUT/kmscube.log" "$(card vkms)"
 frames=$(changes 8 60 "$before")
 # Stopped between two frames, it leaves a whole one on the screen.
 kill -STOP "$CUBE" || exit

@@ -7,7 +7,6 @@ set -u
 . /mnt/guest/lib.sh
 GPU=$1
 GL=/mnt/build/guest-demo/gl
-CHECKS=$OUT/checks
 MODEL=/sys/kernel/debug/mali-model
 : >"$CHECKS"
 

@@ -6,6 +6,22 @@ DEMO=/mnt/build/guest-demo/demo
 # shellcheck disable=SC2034
 OUT=/run/out
 
+CHECKS=$OUT/checks
+
+# check NAME REASON COMMAND...: "PASS NAME" in CHECKS if the command succeeds, else "FAIL NAME REASON".
+check() {
+	what=$1
+	why=$2
+	shift 2
+	if "$@"; then echo "PASS $what" >>"$CHECKS"; else echo "FAIL $what $why" >>"$CHECKS"; fi
+}
+
+# fact FILE NAME: the value that the demo program wrote down.
+fact() { sed -n "s/^$2=//p" "$1"; }
+
+# right_crc PREFIX: of a snapshot, in every scan-out.
+right_crc() { [ -s "$1.facts" ] && [ "$(fact "$1.facts" crc_matches)" = "$(fact "$1.facts" crc_frames)" ]; }
+
 # card DRIVER: its device node.
 card() {
 	for d in /sys/kernel/debug/dri/[0-9]*/name; do
@@ -15,36 +31,47 @@ card() {
 	done
 }
 
-# start_kmscube LOG [OPTION...]: in the background as $CUBE. It ends when its input does.
+# start_kmscube LOG NODE [OPTION...]: in the background as $CUBE. It ends when its input does.
 start_kmscube() {
 	[ -p /tmp/silence ] || mkfifo /tmp/silence
 	exec 3<>/tmp/silence
 	log=$1
 	shift
-	kmscube -D "$(card vkms)" "$@" <&3 >"$log" 2>&1 &
+	kmscube -D "$@" <&3 >"$log" 2>&1 &
 	# shellcheck disable=SC2034
 	CUBE=$!
 }
 
-# framebuffer: the one that vkms shows. Does not open the device: who does that first is its master, and
+# framebuffer [DRIVER]: the one that vkms shows. Does not open the device: who does that first is its master, and
 # then another one, that wants to set a mode, is not.
 framebuffer() {
-	node=$(card vkms)
+	node=$(card "${1:-vkms}")
 	sed -n 's/^\tfb=//p' "/sys/kernel/debug/dri/${node#/dev/dri/card}/state" | sed -n 1p
 }
 
-# changes COUNT SECONDS FROM: waits until vkms has shown another framebuffer, at first than
+# changes COUNT SECONDS FROM [DRIVER]: waits until vkms has shown another framebuffer, at first than
 # FROM, COUNT times; prints how often it did. Before anything else there may be fbdev's.
 changes() {
 	seen=0
 	last=$3
 	tries=$(($2 * 20))
 	while [ "$seen" -lt "$1" ] && [ "$tries" -gt 0 ]; do
-		now=$(framebuffer)
+		now=$(framebuffer "${4:-vkms}")
 		if [ "$now" != "$last" ] && [ "$now" != 0 ]; then seen=$((seen + 1)); fi
 		last=$now
 		tries=$((tries - 1))
 		sleep 0.05
 	done
 	echo "$seen"
+}
+
+# glmark NAME DRIVER RENDERER: scenes that know what some of their pixels have to be, on a screen of any shape.
+glmark() {
+	log=$OUT/$1.log
+	glmark2-es2-drm --winsys-options "drm-device=$(card "$2")" --validate -b build -b bump >"$log" 2>&1
+	status=$?
+	check "$1:renderer" "not drawn by $3; see $1.log" grep -q "GL_RENDERER: *$3" "$log"
+	check "$1:ends" "status $status; see $1.log" [ "$status" = 0 ]
+	right=$(grep -c 'Validation: Success' "$log")
+	check "$1:validation" "$right scenes of 2 are right; see $1.log" [ "$right" = 2 ]
 }
