@@ -7,6 +7,7 @@
  *   gl share               linear dma-bufs of panfrost, vgem and vkms
  *   gl kmsro PREFIX DEMO   GBM on vkms: cleared by the GPU, scanned out by vkms
  *   gl export PREFIX DEMO  a buffer of panfrost, scanned out by vkms
+ *   gl virgl               virtio-gpu's 3D instead: the same sizes, and dma-bufs between two contexts
  *
  * A line "PASS|FAIL NAME REASON" a check. What cannot be checked at all ends it with status 1.
  *
@@ -245,9 +246,8 @@ static void check_renderer(const char *name, const char *expected)
 	const char *renderer = (const char *)glGetString(GL_RENDERER);
 	size_t len = strlen(expected);
 
-	verdict(renderer && !strncmp(renderer, expected, len) && renderer[len] == ' ' &&
-		!strncmp(renderer, "Mali-", 5), name, "drawn by %s, %s expected",
-		renderer ? renderer : "nobody", expected);
+	verdict(renderer && !strncmp(renderer, expected, len) && renderer[len] == ' ', name,
+		"drawn by %s, %s expected", renderer ? renderer : "nobody", expected);
 }
 
 static void clear(colour c)
@@ -362,15 +362,22 @@ static bool renderbuffer_is_exact(struct size size, char *why, size_t len)
 	return same;
 }
 
+static bool all_sizes(bool (*is_exact)(struct size, char *, size_t), char *why, size_t len)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(sizes); i++) {
+		if (!is_exact(sizes[i], why, len))
+			return false;
+	}
+	return true;
+}
+
 /* Each clear that was read back is one FRAGMENT job of the model, no less. */
 static void check_sizes(const char *name, bool (*is_exact)(struct size, char *, size_t))
 {
 	unsigned long jobs = counter("fragment"), clears = ARRAY_SIZE(sizes) * ARRAY_SIZE(colours);
 	char why[160] = "";
-	bool same = true;
+	bool same = all_sizes(is_exact, why, sizeof(why));
 
-	for (size_t i = 0; same && i < ARRAY_SIZE(sizes); i++)
-		same = is_exact(sizes[i], why, sizeof(why));
 	jobs = counter("fragment") - jobs;
 	if (!same)
 		verdict(false, name, "%s", why);
@@ -478,9 +485,8 @@ static bool many_round(unsigned int first, char *why, size_t len)
 	return same;
 }
 
-static void run_many(const char *seed)
+static void check_many(const char *seed)
 {
-	struct gl gl = start(open_panfrost());
 	char why[160] = "";
 	bool same = true;
 	int rounds = 0;
@@ -491,6 +497,13 @@ static void run_many(const char *seed)
 		drop_memory();
 	}
 	verdict(same, "many", "%d rounds of %d textures at once%s%s", rounds, MANY, same ? "" : ": ", why);
+}
+
+static void run_many(const char *seed)
+{
+	struct gl gl = start(open_panfrost());
+
+	check_many(seed);
 	stop(&gl);
 }
 
@@ -512,18 +525,26 @@ static EGLImageKHR image_of(const struct gl *gl, const struct buffer *buffer, ui
 	return image;
 }
 
-/* Clears a rectangle of the buffer, which for the GPU is a target of its own. */
-static void clear_rectangle(const struct gl *gl, const struct buffer *buffer, uint32_t fourcc,
-			    unsigned int x, unsigned int y, struct size size, colour c)
+/* The image is what is drawn to and read from. */
+static GLuint bind_image(EGLImageKHR image)
 {
-	EGLImageKHR image = image_of(gl, buffer, fourcc, x, y, size);
-	GLuint fbo = new_framebuffer(), texture;
+	GLuint texture;
 
 	glGenTextures(1, &texture);
 	glBindTexture(GL_TEXTURE_2D, texture);
 	image_texture(GL_TEXTURE_2D, image);
 	glFramebufferTexture2D(GL_FRAMEBUFFER, GL_COLOR_ATTACHMENT0, GL_TEXTURE_2D, texture, 0);
 	need_complete("dma-buf");
+	return texture;
+}
+
+/* Clears a rectangle of the buffer, which for the GPU is a target of its own. */
+static void clear_rectangle(const struct gl *gl, const struct buffer *buffer, uint32_t fourcc,
+			    unsigned int x, unsigned int y, struct size size, colour c)
+{
+	EGLImageKHR image = image_of(gl, buffer, fourcc, x, y, size);
+	GLuint fbo = new_framebuffer(), texture = bind_image(image);
+
 	clear(c);
 	glDeleteFramebuffers(1, &fbo);
 	glDeleteTextures(1, &texture);
@@ -1015,6 +1036,69 @@ static void run_export(const char *prefix, const char *demo)
 	stop(&gl);
 }
 
+static void use(const struct gl *gl)
+{
+	if (!eglMakeCurrent(gl->display, EGL_NO_SURFACE, EGL_NO_SURFACE, gl->context))
+		die("eglMakeCurrent");
+}
+
+/* One context clears, the other one, of another opened device, reads. */
+static bool seen_by_other(const struct gl *one, const struct gl *other, struct size size, char *why, size_t len)
+{
+	struct gbm_bo *bo = new_bo(one, size, GBM_FORMAT_ARGB8888, 0);
+	struct buffer buffer = { size.width, size.height, gbm_bo_get_stride(bo), gbm_bo_get_fd(bo), NULL, 0 };
+	bool same = true;
+
+	for (size_t i = 0; same && i < ARRAY_SIZE(colours); i++) {
+		EGLImageKHR image;
+		GLuint fbo, texture;
+
+		use(one);
+		clear_rectangle(one, &buffer, DRM_FORMAT_ARGB8888, 0, 0, size, colours[i]);
+		glFinish();
+		use(other);
+		image = image_of(other, &buffer, DRM_FORMAT_ARGB8888, 0, 0, size);
+		fbo = new_framebuffer();
+		texture = bind_image(image);
+		same = reads_as(size, colours[i], why, len);
+		glDeleteFramebuffers(1, &fbo);
+		glDeleteTextures(1, &texture);
+		destroy_image(other->display, image);
+	}
+	close(buffer.dmabuf);
+	gbm_bo_destroy(bo);
+	return same;
+}
+
+static void check_contexts(const struct gl *one, const struct gl *other)
+{
+	static const struct size shared[] = { { 16, 16 }, { 256, 256 }, { 640, 480 }, { 1024, 768 } };
+	char why[160] = "one clears, the other reads";
+	bool same = true;
+
+	for (size_t i = 0; same && i < ARRAY_SIZE(shared); i++)
+		same = seen_by_other(one, other, shared[i], why, sizeof(why));
+	verdict(same, "dma-buf-between-contexts", "%s", why);
+}
+
+static void run_virgl(void)
+{
+	struct gl gl = start(open_node("renderD", 128, "virtio_gpu"));
+	struct gl other = start(open_node("renderD", 128, "virtio_gpu"));
+	char why[160] = "";
+
+	use(&gl);
+	check_renderer("renderer", "virgl");
+	verdict(all_sizes(texture_is_exact, why, sizeof(why)), "textures", "%s", why);
+	verdict(all_sizes(renderbuffer_is_exact, why, sizeof(why)), "renderbuffers", "%s", why);
+	check_levels("levels", GL_TEXTURE_2D, 512);
+	check_levels("faces", GL_TEXTURE_CUBE_MAP, 64);
+	check_many("1");
+	check_contexts(&gl, &other);
+	stop(&other);
+	stop(&gl);
+}
+
 int main(int argc, char **argv)
 {
 	const char *verb = argc > 1 ? argv[1] : "";
@@ -1029,8 +1113,10 @@ int main(int argc, char **argv)
 		run_kmsro(argv[2], argv[3], argv[4]);
 	else if (!strcmp(verb, "export") && argc == 4)
 		run_export(argv[2], argv[3]);
+	else if (!strcmp(verb, "virgl") && argc == 2)
+		run_virgl();
 	else {
-		fprintf(stderr, "usage: gl exact GPU|many SEED|share|kmsro GPU PREFIX DEMO|export PREFIX DEMO\n");
+		fprintf(stderr, "usage: gl exact GPU|many SEED|share|kmsro GPU PREFIX DEMO|export PREFIX DEMO|virgl\n");
 		return 2;
 	}
 	return 0;
