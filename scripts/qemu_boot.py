@@ -3,10 +3,12 @@
 """qemu_boot.py LOG SECONDS QEMU ARGUMENT...: boots a machine whose console goes to LOG.
 
 It ends when the machine does, soon after "qemu: done" on the console, or after SECONDS (exit status
-124). A line "shows: NAME ..." there has QEMU write what the screen shows to NAME.ppm beside LOG.
+124). A line "shows: NAME ..." there has QEMU write what the screen shows to NAME.ppm beside LOG; if
+the arguments name a display, and so a window, what Xvfb keeps in the file XVFB_SCREEN becomes NAME.xwd.
 """
 import os
 import re
+import shutil
 import subprocess
 import sys
 import time
@@ -27,10 +29,21 @@ class Console:
         return lines
 
 
+def shoot(qemu, prefix):
+    """The whole file appears at once."""
+    if "XVFB_SCREEN" in os.environ:
+        shutil.copy(os.environ["XVFB_SCREEN"], prefix + ".new")
+        os.rename(prefix + ".new", prefix + ".xwd")
+        return
+    qemu.stdin.write(b"screendump " + prefix.encode() + b".ppm\n")
+    qemu.stdin.flush()
+
+
 def main(argv):
     log, limit, command = argv[1], float(argv[2]), argv[3:]
     open(log, "wb").close()
-    qemu = subprocess.Popen(command + ["-nic", "none", "-display", "none", "-no-reboot", "-serial", "file:" + log, "-monitor", "stdio"],
+    display = [] if "-display" in command else ["-display", "none"]
+    qemu = subprocess.Popen(command + display + ["-nic", "none", "-no-reboot", "-serial", "file:" + log, "-monitor", "stdio"],
                             stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
                             env=os.environ | {"QEMU_AUDIO_DRV": "none"})
     console, end, parent = Console(log), time.monotonic() + limit, os.getppid()
@@ -41,9 +54,7 @@ def main(argv):
                 if b"qemu: done" in line:
                     done, end = True, time.monotonic() + GRACE
                 if SHOT.search(line):
-                    shot = os.path.join(os.path.dirname(log), SHOT.search(line).group(1).decode() + ".ppm")
-                    qemu.stdin.write(b"screendump " + shot.encode() + b"\n")
-                    qemu.stdin.flush()
+                    shoot(qemu, os.path.join(os.path.dirname(log), SHOT.search(line).group(1).decode()))
             time.sleep(0.05)
         late = qemu.poll() is None and not done
     finally:
