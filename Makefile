@@ -9,7 +9,7 @@ export STAGE_T0 := $(shell date +%s)
 MAKEFLAGS += --no-print-directory
 SHELL := /bin/bash
 
-VERBS := demo census matrix test source kernel guest kunit igt prime mesa gl panfrost panthor harness fuzz bench mutations mutants coverage stress ioctl-fuzz compile check check-all refresh series rust docs clean
+VERBS := demo census matrix test source kernel guest kunit igt prime mesa gl panfrost panthor clients harness fuzz bench mutations mutants coverage stress ioctl-fuzz compile check check-all refresh series rust docs clean
 
 .PHONY: help test-all test-qemu $(VERBS)
 
@@ -30,6 +30,7 @@ help:
 	@echo 'make panfrost   stock and our IGT tests of panfrost on that model'
 	@echo 'make panthor    our IGT tests of panthor on a model of Mali G610 and its firmware'
 	@echo 'make harness    what drivers that cannot run here tell their hardware, compared with the unpatched kernel'
+	@echo 'make clients    Weston, GStreamer, V4L2 and virgl on both kernels: out/clients/*.png'
 	@echo 'make fuzz       the list in user space against a twin, with sanitizers'
 	@echo 'make compile    one driver with W=1: DRIVER=drivers/gpu/drm/etnaviv ARCH=arm64 (or x86_64, arm, um)'
 	@echo 'make check      compile for three architectures, checkpatch, kernel-doc, sparse, some of the patches build'
