@@ -14,13 +14,13 @@ DIR=$OUT/results
 [ -e "$CCACHE_DIR" ] || export CCACHE_DEPEND=1
 LANES=${LANES:-"fuzz kunit harness guest igt prime mesa panfrost panthor check"}
 [ "$LANES" != all ] ||
-	LANES="fuzz kunit kunit-debug harness guest igt prime mesa gl panfrost panfrost-debug panthor panthor-debug qemu-arm64 qemu-arm qemu-x86_64 check"
+	LANES="fuzz kunit kunit-debug harness guest igt prime mesa gl clients panfrost panfrost-debug panthor panthor-debug qemu-arm64 qemu-arm qemu-x86_64 check"
 unset BASE CONFIG RESULTS
 
 # What a lane runs; make's verbs but for the guest's check of itself.
 command_of() {
 	case $1 in
-	source | kernel | fuzz | kunit | harness | igt | prime | mesa | gl | panfrost | panthor | check) echo "scripts/$1.sh" ;;
+	source | kernel | fuzz | kunit | harness | igt | prime | mesa | gl | clients | panfrost | panthor | check) echo "scripts/$1.sh" ;;
 	*-debug) echo "env CONFIG=debug scripts/${1%-debug}.sh" ;;
 	qemu-*-kernel) echo "scripts/qemu-kernel.sh $(arch_of "$1")" ;;
 	qemu-*-base) echo "env BASE=1 scripts/qemu-kernel.sh $(arch_of "$1")" ;;
@@ -28,6 +28,7 @@ command_of() {
 	panmesa) echo "scripts/panmesa.sh" ;;
 	kernel-base) echo "env BASE=1 scripts/kernel.sh" ;;
 	guest-root) echo "scripts/guest.sh" ;;
+	clients-root) echo "scripts/guest.sh clients" ;;
 	guest) echo "scripts/guest.sh test" ;;
 	*) die "there is no lane $1" ;;
 	esac
@@ -90,6 +91,7 @@ steps() {
 		fuzz) ;;
 		harness) found+="kernel kernel-base " ;;
 		gl) found+="guest-root kernel kernel-base panmesa " ;;
+		clients) found+="kernel kernel-base clients-root qemu-x86_64-kernel qemu-x86_64-base " ;;
 		*) found+="guest-root kernel kernel-base " ;;
 		esac
 	done
