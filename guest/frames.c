@@ -252,7 +252,7 @@ static void set_control(int fd, const char *name, int value)
 	call(fd, VIDIOC_S_CTRL, &control, name);
 }
 
-static void set_menu(int fd, const char *name, const char *item)
+static bool try_menu(int fd, const char *name, const char *item)
 {
 	struct v4l2_queryctrl control = find_control(fd, name);
 	struct v4l2_querymenu menu = { .id = control.id };
@@ -262,8 +262,20 @@ static void set_menu(int fd, const char *name, const char *item)
 		if (ioctl(fd, VIDIOC_QUERYMENU, &menu) || strcmp((char *)menu.name, item))
 			continue;
 		set_control(fd, name, i);
-		return;
+		return true;
 	}
+	return false;
+}
+
+/* An output that another input lets go is on the menu a moment later. */
+static void set_menu(int fd, const char *name, const char *item)
+{
+	for (int tries = 0; tries < 100; tries++) {
+		if (try_menu(fd, name, item))
+			return;
+		usleep(20000);
+	}
+	errno = 0;
 	die("\"%s\" knows no \"%s\"", name, item);
 }
 
@@ -283,9 +295,7 @@ static void set_format(struct video *video, struct size size)
 {
 	struct v4l2_dv_timings timings = V4L2_DV_BT_DMT_1024X768P60;
 	struct v4l2_format format = { .type = video->type };
-	struct v4l2_selection crop = {
-		.type = video->type, .target = V4L2_SEL_TGT_CROP, .r = { 0, 0, size.width, size.height },
-	};
+	struct v4l2_selection piece = { .type = video->type, .r = { 0, 0, size.width, size.height } };
 
 	call(video->fd, VIDIOC_S_DV_TIMINGS, &timings, "VIDIOC_S_DV_TIMINGS");
 	format.fmt.pix.width = size.width;
@@ -293,7 +303,10 @@ static void set_format(struct video *video, struct size size)
 	format.fmt.pix.pixelformat = PIXEL;
 	format.fmt.pix.field = V4L2_FIELD_NONE;
 	call(video->fd, VIDIOC_S_FMT, &format, "VIDIOC_S_FMT");
-	call(video->fd, VIDIOC_S_SELECTION, &crop, "VIDIOC_S_SELECTION");
+	piece.target = V4L2_SEL_TGT_CROP;
+	call(video->fd, VIDIOC_S_SELECTION, &piece, "VIDIOC_S_SELECTION");
+	piece.target = V4L2_SEL_TGT_COMPOSE;
+	call(video->fd, VIDIOC_S_SELECTION, &piece, "VIDIOC_S_SELECTION");
 	call(video->fd, VIDIOC_G_FMT, &format, "VIDIOC_G_FMT");
 	video->pix = format.fmt.pix;
 	errno = 0;
@@ -654,6 +667,8 @@ static void check_loop(unsigned int one, unsigned int other)
 		check_crc(&painted);
 	snprintf(name, sizeof(name), "loop-%s-%s", allocators[one], allocators[other]);
 	save_screen(name);
+	stream(&in, false);
+	connect_input(&in, NULL);
 	close(in.fd);
 	close(out.fd);
 	close(lender.fd);
@@ -684,9 +699,10 @@ static void check_refused(const char *name, unsigned int instance, int dmabuf, i
 	verdict(reason, "refuse-%s>%s", name, allocators[instance]);
 }
 
-/* Memory of a driver that the CPU has mapped is nobody's to pin. */
+/* Memory of a driver that the CPU has mapped is nobody's to pin. dma-sg calls every failure a lack of memory. */
 static void check_user_pointer(unsigned int instance)
 {
+	int error = strcmp(allocators[instance], "dma-sg") ? EFAULT : ENOMEM;
 	struct video in = open_capture(instance, full);
 	struct frame frame = new_frame(vgem_dmabuf(full), full, "vgem");
 	struct v4l2_buffer buffer = {
@@ -696,8 +712,9 @@ static void check_user_pointer(unsigned int instance)
 
 	*reason = '\0';
 	request_buffers(&in, V4L2_MEMORY_USERPTR, BUFFERS);
-	if (!ioctl(in.fd, VIDIOC_QBUF, &buffer) || errno != EFAULT)
-		fail("%s, not %s", strerror(errno), strerror(EFAULT));
+	errno = 0;
+	if (!ioctl(in.fd, VIDIOC_QBUF, &buffer) || errno != error)
+		fail("%s, not %s", strerror(errno), strerror(error));
 	close(in.fd);
 	free_frame(&frame);
 	verdict(reason, "refuse-user-pointer>%s", allocators[instance]);

@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,6 +19,10 @@
 #include <drm_fourcc.h>
 
 #include "kms.h"
+
+/* What vkms composes within a second, or has to be asked for again; and what never comes. */
+#define COMPOSED_MS 1000
+#define WAIT_MS 20000
 
 void die(const char *format, ...)
 {
@@ -125,20 +130,43 @@ static void write_file(const char *path, const char *text)
 	close(fd);
 }
 
-int crc_matches(const struct card *card, uint32_t expected, uint32_t *seen)
+/* Opened, it has vkms compute CRCs until it is closed. */
+static int open_crc(unsigned int minor)
 {
-	char path[64], line[128];
-	int fd, matches = 0;
-	ssize_t n;
+	char path[64];
+	int fd;
 
-	snprintf(path, sizeof(path), DEBUGFS "/%u/crtc-0/crc/control", card->minor);
+	snprintf(path, sizeof(path), DEBUGFS "/%u/crtc-0/crc/control", minor);
 	write_file(path, "auto");
-	snprintf(path, sizeof(path), DEBUGFS "/%u/crtc-0/crc/data", card->minor);
-	fd = open(path, O_RDONLY);
+	snprintf(path, sizeof(path), DEBUGFS "/%u/crtc-0/crc/data", minor);
+	fd = open(path, O_RDONLY | O_NONBLOCK);
 	if (fd < 0)
 		die("%s", path);
-	/* One read is one frame. */
-	for (int frame = 0; frame < CRC_FRAMES && (n = read(fd, line, sizeof(line) - 1)) > 0; frame++) {
+	return fd;
+}
+
+static bool ready(int fd, int ms)
+{
+	struct pollfd poller = { .fd = fd, .events = POLLIN };
+
+	return poll(&poller, 1, ms) == 1;
+}
+
+int crc_matches(const struct card *card, uint32_t expected, uint32_t *seen)
+{
+	int fd = open_crc(card->minor), matches = 0;
+	char line[128];
+
+	for (int frame = 0; frame < CRC_FRAMES; frame++) {
+		ssize_t n;
+
+		if (!ready(fd, COMPOSED_MS)) {
+			close(fd);
+			fd = open_crc(card->minor);
+		}
+		/* One read is one frame. */
+		if (!ready(fd, WAIT_MS) || (n = read(fd, line, sizeof(line) - 1)) <= 0)
+			die("vkms computes no CRC");
 		line[n] = '\0';
 		if (sscanf(line, "%*s %x", seen) == 1 && *seen == expected)
 			matches++;
@@ -326,6 +354,7 @@ struct pipe find_pipe(int fd)
 {
 	struct drm_set_client_cap atomic = { DRM_CLIENT_CAP_ATOMIC, 1 };
 	struct drm_set_client_cap writeback = { DRM_CLIENT_CAP_WRITEBACK_CONNECTORS, 1 };
+	struct drm_mode_create_blob blob = { .length = sizeof(struct drm_mode_modeinfo) };
 	uint32_t crtcs[MAX_IDS], connectors[MAX_IDS];
 	struct drm_mode_card_res res;
 	struct pipe pipe = { 0 };
@@ -340,17 +369,17 @@ struct pipe find_pipe(int fd)
 	errno = 0;
 	if (!pipe.crtc || !pipe.plane || !pipe.screen || !pipe.writeback)
 		die("vkms lacks a CRTC, a plane, a screen or a writeback connector");
+	blob.data = (uintptr_t)&pipe.mode;
+	call(fd, DRM_IOCTL_MODE_CREATEPROPBLOB, &blob, "MODE_CREATEPROPBLOB");
+	pipe.mode_blob = blob.blob_id;
 	return pipe;
 }
 
 static void request_scanout(int fd, struct request *req, const struct pipe *pipe, uint32_t fb,
 			    uint64_t width, uint64_t height)
 {
-	struct drm_mode_create_blob blob = { .data = (uintptr_t)&pipe->mode, .length = sizeof(pipe->mode) };
-
-	call(fd, DRM_IOCTL_MODE_CREATEPROPBLOB, &blob, "MODE_CREATEPROPBLOB");
 	request_object(req, pipe->crtc);
-	request_set(fd, req, "MODE_ID", blob.blob_id);
+	request_set(fd, req, "MODE_ID", pipe->mode_blob);
 	request_set(fd, req, "ACTIVE", 1);
 	request_object(req, pipe->screen);
 	request_set(fd, req, "CRTC_ID", pipe->crtc);
@@ -367,21 +396,44 @@ static void request_scanout(int fd, struct request *req, const struct pipe *pipe
 	request_set(fd, req, "CRTC_H", height);
 }
 
+static unsigned int minor_of(int fd)
+{
+	struct stat st;
+
+	if (fstat(fd, &st))
+		die("fstat");
+	return minor(st.st_rdev);
+}
+
+/*
+ * When vkms has done with one writeback it switches its composer off, even if the next one waits
+ * already. CRCs switch it on.
+ */
+static void wait_for_writeback(int fd, int fence)
+{
+	int crc = -1;
+
+	if (!ready(fence, COMPOSED_MS))
+		crc = open_crc(minor_of(fd));
+	errno = 0;
+	if (!ready(fence, WAIT_MS))
+		die("vkms did not write the frame back within %d s", WAIT_MS / 1000);
+	if (crc >= 0)
+		close(crc);
+	close(fence);
+}
+
 void scan_out(int fd, const struct pipe *pipe, uint32_t fb, uint32_t width, uint32_t height,
 	      uint32_t writeback_fb)
 {
 	struct request req = { 0 };
-	struct pollfd fence = { .fd = -1, .events = POLLIN };
-	int32_t fence_fd = -1;
+	int32_t fence = -1;
 
 	request_scanout(fd, &req, pipe, fb, width, height);
 	request_object(&req, pipe->writeback);
 	request_set(fd, &req, "CRTC_ID", pipe->crtc);
 	request_set(fd, &req, "WRITEBACK_FB_ID", writeback_fb);
-	request_set(fd, &req, "WRITEBACK_OUT_FENCE_PTR", (uintptr_t)&fence_fd);
+	request_set(fd, &req, "WRITEBACK_OUT_FENCE_PTR", (uintptr_t)&fence);
 	commit(fd, &req);
-	fence.fd = fence_fd;
-	errno = 0;
-	if (poll(&fence, 1, 10000) != 1)
-		die("vkms did not write the frame back within 10 s");
+	wait_for_writeback(fd, fence);
 }

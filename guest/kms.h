@@ -36,7 +36,7 @@ struct buffer {
 
 /* What of vkms is used: its one CRTC, primary plane, screen and writeback connector. */
 struct pipe {
-	uint32_t crtc, plane, screen, writeback;
+	uint32_t crtc, plane, screen, writeback, mode_blob;
 	struct drm_mode_modeinfo mode;
 };
 
