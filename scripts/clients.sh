@@ -49,21 +49,18 @@ judge_uml() {
 	local dir=$DIR/$1/uml memory name all
 	judge_checks "$1" "$dir"
 	[ -s "$dir/checks" ] || return 0
+	mapfile -t all < <(bars 0 0 1024 768)
 	for memory in dmabuf-vmalloc dmabuf-dma-contig dmabuf-dma-sg dmabuf-import-vmalloc dmabuf-import-dma-sg; do
-		mapfile -t all < <(bars 0 0 1024 768)
 		pictured "$1" "gst-$memory:colours" rectangles "$dir/gst-$memory" "${all[@]}"
 	done
-	# 640x480 in the middle of 1024x768.
-	mapfile -t all < <(printf "%s=$BACKGROUND\n" 0,0,192,768 0,0,1024,144 832,0,192,768 0,624,1024,144
-		bars 192 144 640 480)
 	for name in weston-pixman weston-gl; do
 		pictured "$1" "$name:colours" rectangles "$dir/$name" "0,0,1024,768=$BACKGROUND"
+		colourful "$1" "$name-shm" "$dir/$name-shm" 50
 	done
 	for memory in vmalloc dma-contig dma-sg; do
 		pictured "$1" "weston-gl-$memory:colours" rectangles "$dir/weston-gl-$memory" "${all[@]}"
 	done
-	colourful "$1" weston-pixman-shm "$dir/weston-pixman-shm" 50
-	for name in weston-pixman weston-pixman-shm weston-gl weston-gl-{vmalloc,dma-contig,dma-sg}; do
+	for name in weston-{pixman,gl}{,-shm}; do
 		pictured "$1" "$name:screenshot-as-scanned-out" same "$dir/$name.png" "$dir/$name"
 	done
 }
@@ -143,7 +140,7 @@ both_uml() {
 	same_pictures uml "${all[@]}"
 	for kernel in unpatched converted; do
 		side_by_side $kernel uml "Camera -> dma-sg -> screen -> camera -> vkms" frames/frame-loop-vmalloc-dma-sg \
-			"Camera -> GStreamer -> vkms" gst-dmabuf-vmalloc "Camera -> Weston, llvmpipe -> vkms" weston-gl-dma-sg
+			"Camera -> GStreamer -> vkms" gst-dmabuf-vmalloc "Client -> Weston, llvmpipe -> vkms" weston-gl-shm
 	done
 }
 
