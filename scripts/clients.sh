@@ -139,7 +139,7 @@ both_uml() {
 		gst-dmabuf-import-{vmalloc,dma-sg} frames/frame-{own,loop-vmalloc,loop-dma-contig,loop-dma-sg}-{vmalloc,dma-contig,dma-sg})
 	same_pictures uml "${all[@]}"
 	for kernel in unpatched converted; do
-		side_by_side $kernel uml "Camera -> dma-sg -> screen -> camera -> vkms" frames/frame-loop-vmalloc-dma-sg \
+		side_by_side $kernel uml "Screen of vivid -> camera, dma-sg -> vkms" frames/frame-loop-vmalloc-dma-sg \
 			"Camera -> GStreamer -> vkms" gst-dmabuf-vmalloc "Client -> Weston, llvmpipe -> vkms" weston-gl-shm
 	done
 }
