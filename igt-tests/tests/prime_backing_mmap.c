@@ -10,9 +10,13 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/userfaultfd.h>
 #include <pthread.h>
 #include <signal.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
 #include <sys/uio.h>
 #include <unistd.h>
 #include <xf86drm.h>
@@ -26,6 +30,9 @@ IGT_TEST_DESCRIPTION("CPU mappings of buffers through the device, the dma-buf an
 #define PAGES 16
 #define SIZE (PAGES * pb_page)
 
+/* For those that count faults. */
+#define BIG (64ul << 20)
+
 /*
  * One way to map a buffer: the device that made it, its dma-buf, or the own mmap of a device
  * that imported it. base is where the buffer begins in the file that is mapped.
@@ -37,6 +44,7 @@ struct target {
 	bool native;
 	struct pb_buf buf;
 	struct pb_import import;
+	size_t size;
 	int file;
 	int64_t base;
 	struct pb_view witness;			/* another mapping, to write and compare by */
@@ -55,7 +63,7 @@ static void *map_at(const struct target *t, size_t pos, size_t len, int prot, in
 
 static uint8_t *map(const struct target *t, int prot)
 {
-	void *ptr = map_at(t, 0, SIZE, prot, MAP_SHARED);
+	void *ptr = map_at(t, 0, t->size, prot, MAP_SHARED);
 
 	igt_assert_f(ptr != MAP_FAILED, "mmap: %m\n");
 	return ptr;
@@ -73,8 +81,8 @@ static void unmap(uint8_t *ptr, size_t len)
 
 static void open_target(struct target *t)
 {
-	pb_create(&t->buf, t->exp, SIZE);
-	t->witness = t->native ? pb_view_dmabuf(t->buf.dmabuf, SIZE) : pb_view_native(&t->buf);
+	pb_create(&t->buf, t->exp, t->size);
+	t->witness = t->native ? pb_view_dmabuf(t->buf.dmabuf, t->size) : pb_view_native(&t->buf);
 	t->file = t->native ? t->buf.drm : t->buf.dmabuf;
 	t->base = t->native ? pb_map_offset(t->buf.drm, t->buf.handle) : 0;
 	igt_assert(t->base >= 0);
@@ -99,15 +107,16 @@ static void run_target(const struct mmap_case *test, struct target *t)
 	igt_dynamic_f("%s", t->name) {
 		igt_require_f(!t->exp->missing, "%s\n", t->exp->missing);
 		open_target(t);
-		pb_write(&t->witness, 1);
+		if (t->size != BIG)
+			pb_write(&t->witness, 1);
 		test->run(t);
 		close_target(t);
 	}
 }
 
-static void run_exporter(const struct mmap_case *test, const struct pb_exporter *exp)
+static void run_exporter(const struct mmap_case *test, const struct pb_exporter *exp, size_t size)
 {
-	struct target t = { .exp = exp };
+	struct target t = { .exp = exp, .size = size };
 
 	if (exp->kind == PB_GEM) {
 		t.native = true;
@@ -124,10 +133,10 @@ static void run_exporter(const struct mmap_case *test, const struct pb_exporter 
 	}
 }
 
-static void run_targets(const struct mmap_case *test)
+static void run_targets(const struct mmap_case *test, size_t size)
 {
 	for (int i = 0; i < pb_n_exporters; i++)
-		run_exporter(test, &pb_exporters[i]);
+		run_exporter(test, &pb_exporters[i], size);
 }
 
 static void check_page(const uint8_t *ptr, size_t page, uint64_t seed, const char *what)
@@ -548,6 +557,146 @@ static void pages_not_pinnable(struct target *t)
 	unmap(ptr, SIZE);
 }
 
+/* Catches: the same by another way in: process_vm_*() pin what they copy. */
+static void process_vm(struct target *t)
+{
+	uint8_t *ptr = map_rw(t);
+	char bytes[16] = "";
+	struct iovec local = { .iov_base = bytes, .iov_len = sizeof(bytes) };
+	struct iovec remote = { .iov_base = ptr, .iov_len = sizeof(bytes) };
+
+	igt_assert_eq(pb_touch(ptr, true), 0);
+	errno = 0;
+	igt_assert_eq(process_vm_readv(getpid(), &local, 1, &remote, 1, 0), -1);
+	igt_require_f(errno != ENOSYS, "no process_vm_readv()\n");
+	igt_assert_eq(errno, EFAULT);
+	errno = 0;
+	igt_assert_eq(process_vm_writev(getpid(), &local, 1, &remote, 1, 0), -1);
+	igt_assert_eq(errno, EFAULT);
+	pb_check(ptr, 0, SIZE, 1, "mapping");
+	unmap(ptr, SIZE);
+}
+
+static long minor_faults(void)
+{
+	struct rusage usage;
+
+	igt_assert_eq(getrusage(RUSAGE_SELF, &usage), 0);
+	return usage.ru_minflt;
+}
+
+/* A byte of each page is known; returns how many pages are wrong. */
+static size_t wrong_pages(const uint8_t *ptr, size_t pages, uint8_t add)
+{
+	size_t wrong = 0;
+
+	for (size_t i = 0; i < pages; i++)
+		wrong += ptr[i * pb_page] != (uint8_t)(i + add);
+	return wrong;
+}
+
+static void check_faults(struct target *t, uint8_t *ptr, long before, uint8_t add, size_t limit)
+{
+	const long faults = minor_faults() - before;
+	const size_t pages = t->size / pb_page;
+
+	igt_info("%s: %ld faults for %zu pages\n", t->name, faults, pages);
+	igt_assert_eq(wrong_pages(t->witness.ptr, pages, add), 0);
+	unmap(ptr, t->size);
+	igt_assert_f(faults <= (long)limit, "%ld faults, at most %zu wanted\n", faults, limit);
+}
+
+/* Catches: a fault for each page. An exporter that maps all at once has none. */
+static void faults_write(struct target *t)
+{
+	const size_t pages = t->size / pb_page;
+	volatile uint8_t *ptr = map_rw(t);
+	const long before = minor_faults();
+
+	for (size_t i = 0; i < pages; i++)
+		ptr[i * pb_page] = i + 1;
+	check_faults(t, (uint8_t *)ptr, before, 1, pages / 256);
+}
+
+/* Catches: the same for pages that are read before they are written: two faults for each. */
+static void faults_mixed(struct target *t)
+{
+	const size_t pages = t->size / pb_page;
+	volatile uint8_t *ptr = map_rw(t);
+	const long before = minor_faults();
+
+	for (size_t i = 0; i < pages; i++)
+		ptr[i * pb_page] = ptr[i * pb_page] + i + 3;
+	check_faults(t, (uint8_t *)ptr, before, 3, 2 * pages / 128);
+}
+
+/* Catches: advice that drops, swaps or moves memory that is not the page cache's. */
+static void advice(struct target *t)
+{
+	static const int list[] = {
+		MADV_NORMAL, MADV_RANDOM, MADV_SEQUENTIAL, MADV_WILLNEED, MADV_DONTNEED, MADV_FREE,
+		MADV_COLD, MADV_PAGEOUT, MADV_HUGEPAGE, MADV_NOHUGEPAGE, MADV_MERGEABLE,
+		MADV_POPULATE_READ, MADV_POPULATE_WRITE, 24 /* DONTNEED_LOCKED */, 25 /* COLLAPSE */,
+		102 /* GUARD_INSTALL */, 103 /* GUARD_REMOVE */,
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(list); i++) {
+		uint8_t *ptr = map_rw(t);
+
+		check_page(ptr, i % PAGES, 1, "page read before");
+		errno = 0;
+		if (madvise(ptr, SIZE, list[i]))
+			igt_assert_f(errno == EINVAL || errno == EFAULT, "advice %d: %m\n", list[i]);
+		pb_check(ptr, 0, SIZE, 1, "after advice");
+		pb_fill(ptr, 0, SIZE, 2);
+		pb_verify(&t->witness, 2, "buffer");
+		unmap(ptr, SIZE);
+		pb_write(&t->witness, 1);
+	}
+}
+
+/* Catches: faults of a mapping that is not to be left by the page, and of one made at once. */
+static void locked(struct target *t)
+{
+	uint8_t *ptr = map_rw(t);
+
+	igt_assert_eq(mlock(ptr, SIZE), 0);
+	pb_check(ptr, 0, SIZE, 1, "locked mapping");
+	pb_fill(ptr, 0, SIZE, 2);
+	igt_assert_eq(munlock(ptr, SIZE), 0);
+	unmap(ptr, SIZE);
+	ptr = map_at(t, 0, SIZE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_POPULATE);
+	igt_assert(ptr != MAP_FAILED);
+	pb_check(ptr, 0, SIZE, 2, "mapping to be populated");
+	unmap(ptr, SIZE);
+}
+
+/* Catches: faults that another process answers, with pages of its own. */
+static void userfault(struct target *t)
+{
+	static const uint64_t modes[] = {
+		UFFDIO_REGISTER_MODE_MISSING, UFFDIO_REGISTER_MODE_WP, 1 << 2 /* MINOR */,
+	};
+	struct uffdio_api api = { .api = UFFD_API };
+	uint8_t *ptr = map_rw(t);
+	const int fd = syscall(SYS_userfaultfd, O_CLOEXEC | UFFD_USER_MODE_ONLY);
+
+	igt_require_f(fd >= 0, "no userfaultfd: %m\n");
+	igt_assert_eq(ioctl(fd, UFFDIO_API, &api), 0);
+	for (size_t i = 0; i < ARRAY_SIZE(modes); i++) {
+		struct uffdio_register reg = {
+			.range = { .start = (uintptr_t)ptr, .len = SIZE }, .mode = modes[i],
+		};
+
+		errno = 0;
+		igt_assert_eq(ioctl(fd, UFFDIO_REGISTER, &reg), -1);
+		igt_assert_eq(errno, EINVAL);
+	}
+	pb_check(ptr, 0, SIZE, 1, "mapping");
+	unmap(ptr, SIZE);
+	close(fd);
+}
+
 #define THREADS 4
 
 struct racer {
@@ -640,14 +789,23 @@ static const struct mmap_case cases[] = {
 	{ "two-mappings", "Two mappings of one buffer in one process", two_mappings },
 	{ "system-calls", "read() and write() with a mapping as their buffer", system_calls },
 	{ "pages-not-pinnable", "No page of a mapping can be pinned", pages_not_pinnable },
+	{ "process-vm", "Nor by another process", process_vm },
+	{ "advice", "Advice changes nothing that can be seen", advice },
+	{ "locked", "Mappings that are locked, or to be populated", locked },
+	{ "userfault", "Nobody else answers the faults of a mapping", userfault },
 	{ "threads-fault", "Threads that touch the same pages first", threads_fault },
 };
 
-static void run_case(const struct mmap_case *test)
+static const struct mmap_case big_cases[] = {
+	{ "faults-write", "Few faults for 64 MiB that are written", faults_write },
+	{ "faults-mixed", "Few faults for 64 MiB that are read and written", faults_mixed },
+};
+
+static void run_case(const struct mmap_case *test, size_t size)
 {
 	igt_describe(test->what);
 	igt_subtest_with_dynamic(test->name)
-		run_targets(test);
+		run_targets(test, size);
 }
 
 /*
@@ -808,7 +966,9 @@ int igt_main()
 		pb_setup();
 
 	for (size_t i = 0; i < ARRAY_SIZE(cases); i++)
-		run_case(&cases[i]);
+		run_case(&cases[i], SIZE);
+	for (size_t i = 0; i < ARRAY_SIZE(big_cases); i++)
+		run_case(&big_cases[i], BIG);
 
 	igt_describe("Touching a purged buffer is SIGBUS");
 	igt_subtest("sigbus-after-purge")
