@@ -2,9 +2,9 @@
 # SPDX-License-Identifier: GPL-2.0
 # mutations.sh [LANE[/NAME]]...: each bug of mutations/LANE/, or that one, is put into the converted kernel,
 # alone; that lane has to fail on it, and on the kernel without one it has to pass. panfrost (as T860),
-# harness, qemu-arm64 and qemu-arm (their KUnit boots), qemu-screen (virtio-gpu behind the SMMU); without
-# arguments all. A lane's parts run until one finds the bug. What was found is not tried again until the
-# series or the bug changes. Slow; not part of make test.
+# prime (prime_backing_swap alone), harness, qemu-arm64 and qemu-arm (their KUnit boots), qemu-screen
+# (virtio-gpu behind the SMMU); without arguments all. A lane's parts run until one finds the bug. What was
+# found is not tried again until the series or the bug changes. Slow; not part of make test.
 set -euo pipefail
 # shellcheck source=scripts/lib.sh
 . "$(dirname "$0")/lib.sh"
@@ -22,6 +22,10 @@ build_panfrost() {
 
 parts_panfrost() { echo t860; }
 test_panfrost() { CONVERTED=$DIR/um/linux "$TOP/scripts/panfrost.sh" "$1"; }
+
+build_prime() { build_panfrost "$1"; }
+parts_prime() { echo swap; }
+test_prime() { T=prime_backing_$1 CONVERTED=$DIR/um/linux "$TOP/scripts/prime.sh"; }
 
 build_harness() {
 	kconfig "$DIR/harness" um tinyconfig "$TOP/configs/harness.config"
@@ -109,7 +113,7 @@ else
 	git -C "$LINUX" worktree add -q --detach "$TREE" series_tip
 fi
 
-[ $# -gt 0 ] || set -- panfrost harness qemu-arm64 qemu-screen qemu-arm
+[ $# -gt 0 ] || set -- panfrost prime harness qemu-arm64 qemu-screen qemu-arm
 lane mutations
 for what in "$@"; do
 	name=${what%%/*}

@@ -257,21 +257,23 @@ static void run_guest(const struct guest_case *test, const struct pb_exporter *e
 	pb_destroy(&buf);
 }
 
+static void run_exporter(const struct guest_case *test, const struct pb_exporter *exp)
+{
+	if (exp->missing)
+		return;
+	if (exp->kind == PB_GEM)
+		igt_dynamic(exp->name)
+			run_guest(test, exp, true);
+	igt_dynamic_f("%s-dmabuf", exp->name)
+		run_guest(test, exp, false);
+}
+
 static void run_case(const struct guest_case *test)
 {
 	igt_describe(test->what);
 	igt_subtest_with_dynamic(test->name) {
-		for (int i = 0; i < pb_n_exporters; i++) {
-			const struct pb_exporter *exp = &pb_exporters[i];
-
-			if (exp->missing)
-				continue;
-			if (exp->kind == PB_GEM)
-				igt_dynamic(exp->name)
-					run_guest(test, exp, true);
-			igt_dynamic_f("%s-dmabuf", exp->name)
-				run_guest(test, exp, false);
-		}
+		for (int i = 0; i < pb_n_exporters; i++)
+			run_exporter(test, &pb_exporters[i]);
 	}
 }
 

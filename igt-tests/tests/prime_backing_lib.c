@@ -12,6 +12,8 @@
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
+#include <sys/swap.h>
+#include <sys/wait.h>
 #include <unistd.h>
 #include <xf86drm.h>
 #include <xf86drmMode.h>
@@ -676,6 +678,20 @@ void pb_verify_marks(const struct pb_view *view, uint64_t seed, size_t step, con
 	end(view, false);
 }
 
+/* 0, or the errno. */
+static int put_file(const char *path, const char *value)
+{
+	const int fd = open(path, O_WRONLY | O_CLOEXEC);
+	int err = 0;
+
+	if (fd < 0)
+		return errno;
+	if (write(fd, value, strlen(value)) < 0)
+		err = errno;
+	close(fd);
+	return err;
+}
+
 static sigjmp_buf touch_env;
 
 static void on_touch(int sig)
@@ -710,11 +726,8 @@ static int fail_nth = -1;
 
 static void set_file(const char *path, const char *value)
 {
-	const int fd = open(path, O_WRONLY | O_CLOEXEC);
-
-	igt_require_f(fd >= 0, "no %s: the kernel cannot make allocations fail\n", path);
-	igt_assert_eq(write(fd, value, strlen(value)), strlen(value));
-	close(fd);
+	igt_require_f(!put_file(path, value), "no %s: the kernel cannot make allocations fail\n",
+		      path);
 }
 
 void pb_fail_setup(void)
@@ -828,9 +841,9 @@ void pb_name(int dmabuf, const char *name)
 	igt_assert_eq(ioctl(dmabuf, DMA_BUF_SET_NAME_B, name), 0);
 }
 
-long pb_meminfo(const char *key)
+static long read_line(const char *path, const char *key)
 {
-	FILE *f = fopen("/proc/meminfo", "r");
+	FILE *f = fopen(path, "r");
 	char line[128];
 	long value = -1;
 
@@ -841,6 +854,104 @@ long pb_meminfo(const char *key)
 	}
 	fclose(f);
 	return value;
+}
+
+long pb_meminfo(const char *key)
+{
+	return read_line("/proc/meminfo", key);
+}
+
+long pb_vmstat(const char *key)
+{
+	char word[64];
+
+	snprintf(word, sizeof(word), "%s ", key);
+	return read_line("/proc/vmstat", word);
+}
+
+void pb_drop_caches(void)
+{
+	igt_assert_eq(put_file("/proc/sys/vm/drop_caches", "1"), 0);
+}
+
+#define ZRAM "/dev/zram0"
+#define ZRAM_SYSFS "/sys/block/zram0/"
+#define ZRAM_SIZE (256ul << 20)
+
+static bool our_zram;
+
+/* What mkswap(8) writes. */
+static void make_swap(const char *node, uint64_t size)
+{
+	const int fd = open(node, O_WRONLY | O_CLOEXEC);
+	const uint32_t version_and_last[] = { 1, size / pb_page - 1 };
+	char *page = calloc(1, pb_page);
+
+	igt_assert_fd(fd);
+	igt_assert(page);
+	memcpy(page + 1024, version_and_last, sizeof(version_and_last));
+	memcpy(page + pb_page - 10, "SWAPSPACE2", 10);
+	igt_assert_eq(write(fd, page, pb_page), pb_page);
+	free(page);
+	close(fd);
+}
+
+void pb_swap_on(void)
+{
+	char size[32];
+
+	if (pb_meminfo("SwapTotal:") > 0)
+		return;
+	snprintf(size, sizeof(size), "%lu", ZRAM_SIZE);
+	igt_require_f(!put_file(ZRAM_SYSFS "disksize", size), "no swap, and no free " ZRAM "\n");
+	make_swap(ZRAM, ZRAM_SIZE);
+	igt_assert_f(!swapon(ZRAM, 0), "swapon: %m\n");
+	our_zram = true;
+}
+
+void pb_swap_off(void)
+{
+	if (!our_zram)
+		return;
+	our_zram = false;
+	igt_assert_f(!swapoff(ZRAM), "swapoff: %m\n");
+	igt_assert_eq(put_file(ZRAM_SYSFS "reset", "1"), 0);
+}
+
+#define PRESS_FAR (32ul << 20)
+#define PRESS_NEAR (2ul << 20)
+
+/* Memory that stays. Not enough of it, and this process, not the test, is the one to be killed. */
+static void press(long goal)
+{
+	if (put_file("/proc/self/oom_score_adj", "1000"))
+		_exit(1);
+	while (pb_meminfo("Shmem:") > goal) {
+		const bool far = pb_meminfo("MemAvailable:") > 4 * (long)(PRESS_FAR >> 10);
+		void *ptr = mmap(NULL, far ? PRESS_FAR : PRESS_NEAR, PROT_READ | PROT_WRITE,
+				 MAP_PRIVATE | MAP_ANONYMOUS | MAP_LOCKED | MAP_POPULATE, -1, 0);
+
+		if (ptr == MAP_FAILED)
+			_exit(1);
+	}
+	_exit(0);
+}
+
+void pb_press(uint64_t size)
+{
+	const long before = pb_meminfo("Shmem:"), out = pb_vmstat("pswpout");
+	int status;
+	pid_t pid;
+
+	fflush(NULL);
+	pid = fork();
+	igt_assert(pid >= 0);
+	if (!pid)
+		press(before - (long)(size >> 10));
+	igt_assert_eq(waitpid(pid, &status, 0), pid);
+	igt_info("%ld of %ld KiB of shmem are left, %ld pages were swapped out\n",
+		 pb_meminfo("Shmem:"), before, pb_vmstat("pswpout") - out);
+	igt_assert_f(WIFEXITED(status) && !WEXITSTATUS(status), "no memory is left to press with\n");
 }
 
 static FILE *bufinfo(void)

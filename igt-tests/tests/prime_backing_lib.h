@@ -181,6 +181,15 @@ void pb_no_descriptor(void);
 void pb_any_descriptor(void);
 /* A line of /proc/meminfo, most in KiB; -1 when there is none. */
 long pb_meminfo(const char *key);
+/* A counter of /proc/vmstat; -1 when there is none. */
+long pb_vmstat(const char *key);
+/* Clean pages that nobody holds go, those of shmem as well: what was not marked dirty is lost. */
+void pb_drop_caches(void);
+/* Memory to swap to: what there is, or zram until pb_swap_off(). Skips without both. */
+void pb_swap_on(void);
+void pb_swap_off(void);
+/* Takes memory until shmem has given away so many bytes, and gives it back. */
+void pb_press(uint64_t size);
 /* How many dma-bufs there are; skips when the kernel does not tell. */
 int pb_count_dmabufs(void);
 /* Gives a dma-buf a name; how many dma-bufs carry one that starts so. */
