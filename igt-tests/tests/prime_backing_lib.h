@@ -99,6 +99,8 @@ void pb_run_devices(void (*run)(const struct pb_device *dev));
 void pb_run_exporters(void (*run)(const struct pb_exporter *exp));
 /* Skips when the device does not scan out. */
 void pb_require_kms(const struct pb_device *dev);
+/* What a failed subtest left open must not make the next one fail: a DRM master, a CRC. */
+void pb_close_leftovers(void);
 /* Becomes master of the device; skips when it cannot, or has no connected output. */
 void pb_require_output(struct pb_output *out, int drm);
 void pb_show(const struct pb_output *out, uint32_t fb);
@@ -188,7 +190,7 @@ void pb_drop_caches(void);
 /* Memory to swap to: what there is, or zram until pb_swap_off(). Skips without both. */
 void pb_swap_on(void);
 void pb_swap_off(void);
-/* Takes memory until shmem has given away so many bytes, and gives it back. */
+/* Takes memory until shmem has given away so many bytes, and gives it back. The last ones cost all memory. */
 void pb_press(uint64_t size);
 /* How many dma-bufs there are; skips when the kernel does not tell. */
 int pb_count_dmabufs(void);
