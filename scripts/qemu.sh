@@ -22,7 +22,7 @@ parts_of() {
 	case $1 in
 	arm64) echo kunit kunit-swiotlb kunit-iommu kunit-noncoherent failing-iommu virtio-gpu pl111 ili9341 exynos noncoherent swiotlb ;;
 	arm) echo kunit failing highmem pl111 fimd ;;
-	x86_64) echo kunit kunit-iommu intel-iommu virtio-iommu amd-iommu kvm ili9341 igt-arcpgu igt-virtio-gpu ;;
+	x86_64) echo kunit kunit-iommu intel-iommu virtio-iommu amd-iommu ili9341 igt-arcpgu igt-virtio-gpu ;;
 	*) die "there are no QEMU lanes for $1, but for arm64, arm and x86_64" ;;
 	esac
 }
@@ -42,8 +42,7 @@ part() {
 	WITHOUT='scanout-crc|sigbus-after-purge|needed-is-kept|exported-is-kept|no-memory-left'
 	BOARD='' SCREEN='' DTS=() WANT=() LIMIT=${QEMU_LIMIT:-300} TESTS=$ALL_TESTS FILTER='d[rm]*'
 	if [ "$1" = kunit ]; then FILTER='*'; fi
-	# What a page table needs is no slab.
-	SUITES=$FAILING_SUITES,drm_gem_bo_backing_fault
+	SUITES=$FAILING_SUITES
 	"part_$ARCH" "$1"
 }
 
