@@ -20,7 +20,8 @@ ALONE='^(drm_gem|drm_exec|drm_prime|dma|vkms|panfrost|lima|v3d|pvr|ivpu)'
 boot() {
 	local dir=$1 log=$2 rc=0 uml
 	shift 2
-	local args=(mem=1G console=tty con=null 'con0=null,fd:1' ssl=null)
+	# make harness has more layouts at random.
+	local args=(mem=1G console=tty con=null 'con0=null,fd:1' ssl=null harness.seeds=10)
 	uml=$(mktemp -d)
 	if [ "${CONFIG:-}" = debug ]; then
 		args+=(root=/dev/root rootfstype=hostfs rootflags=/ ro "init=$TOP/scripts/kunit-init.sh" panic=-1)
