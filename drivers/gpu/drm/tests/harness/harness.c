@@ -19,9 +19,12 @@
 MODULE_IMPORT_NS("DMA_BUF");
 
 #define HARNESS_ORDER	ilog2(HARNESS_PAGES)
-#define HARNESS_SEEDS	1000
 
 static_assert(HARNESS_ORDER <= MAX_PAGE_ORDER);
+
+static unsigned int seeds = 1000;
+module_param(seeds, uint, 0444);
+MODULE_PARM_DESC(seeds, "Layouts at random that each driver is tried with");
 
 /* @count stretches of @num_pages, the first at @page, the next @step further. */
 struct harness_part {
@@ -237,7 +240,7 @@ void harness_seeds(struct harness *h, void (*run)(struct harness *h))
 {
 	u32 seed;
 
-	for (seed = 0; seed < HARNESS_SEEDS; seed++) {
+	for (seed = 0; seed < seeds; seed++) {
 		harness_set_seed(h, seed);
 		run(h);
 		cond_resched();
