@@ -38,7 +38,7 @@ help:
 	@echo 'make check-all  every patch builds; compile all of drivers/gpu/drm and drivers/accel (hours)'
 	@echo 'make matrix     which operation works on which kind of buffer, as KUnit found it'
 	@echo 'make census     who still carries pages and tables, before and after the series'
-	@echo 'make bench      time to fill GPU page tables, list against sg_table'
+	@echo 'make bench      faults, instructions and bytes, unpatched against converted; table and plots in out/bench'
 	@echo 'make mutations  is a bug put into the drivers on purpose found?'
 	@echo 'make mutants    small bugs in the list, one after the other: is each found? SAMPLE=100: elsewhere, too'
 	@echo 'make coverage   lines and branches of the floors that no test reaches'

@@ -1,11 +1,15 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0
-# make bench: what the typed list costs a GPU driver, against today's sg_table. Filling page tables
-# (bench/pgtable_fill.c), in a User Mode Linux of its own, made for speed (configs/bench.config); and
-# imports into panfrost (bench/panfrost_open.c) on both kernels with the model of a Mali, boots
-# alternating. A table, out/bench.svg, and a failure if the list is slower, calls map_pages() more
-# often, makes smaller blocks or takes more memory.
-# RUNS, PAIRS: how many runs of the former and pairs of boots of the latter.
+# make bench: what the typed list costs and saves, unpatched and converted kernel in alternation. A
+# failure if a bar is missed that expect/bench.txt does not give a reason for. Table and plots: out/bench.
+#   paths    scripts/bench-paths.sh: faults, instructions and bytes of programs and drivers, in QEMU
+#   faults   bench/cpu_access.c's page faults in User Mode Linux
+#   counted  table and verdicts of both
+#   times    the time to fill GPU page tables from the list and from an sg_table (bench/pgtable_fill.c),
+#            in a User Mode Linux of its own, made for speed (configs/bench.config), and to import into
+#            panfrost with the model of a Mali (bench/panfrost_open.c)
+# bench.sh PART...: just these. bench.sh record: puts what was measured into bench/RESULTS.md.
+# RUNS, PAIRS: how many runs of fills and pairs of boots of imports. BENCH_ARCHS: of paths.
 set -euo pipefail
 # shellcheck source=scripts/lib.sh
 . "$(dirname "$0")/lib.sh"
@@ -17,10 +21,10 @@ set -euo pipefail
 RUNS=${RUNS:-301}
 PAIRS=${PAIRS:-9}
 DIR=$OUT/bench
-SVG=$OUT/bench.svg
+SVG=$DIR/fill.svg
+RECORD=$TOP/bench/RESULTS.md
 UM=$BUILD/um-bench
 MODULE=$BUILD/bench
-PROGRAM=$BUILD/bench/panfrost_open
 
 # bench_kernel: the kernel, and what modules need of it.
 bench_kernel() {
@@ -46,11 +50,12 @@ bench_module() {
 		LOCALVERSION= M="$TOP/bench" MO="$MODULE" modules
 }
 
+# bench_program NAME [GCC_OPTION]...: bench/NAME.c, static: this machine's C library is not the guest's.
 bench_program() {
 	need gcc libc6-dev libdrm-dev
-	mkdir -p "${PROGRAM%/*}"
-	run "$BUILD/log/bench-program.log" gcc -static -O2 -Wall -Wextra -Werror -I/usr/include/libdrm \
-		-I"$TOP/igt-tests/compat" -o "$PROGRAM" "$TOP/bench/panfrost_open.c"
+	mkdir -p "$BUILD/bench"
+	run "$BUILD/log/bench-$1.log" gcc -static -O2 -Wall -Wextra -Werror -I/usr/include/libdrm \
+		-I"$TOP/igt-tests/compat" "${@:2}" -o "$BUILD/bench/$1" "$TOP/bench/$1.c"
 }
 
 # fill: the module's numbers, in out/bench/fill.
@@ -67,7 +72,7 @@ fill() {
 imports() {
 	local dir=$DIR/open/$1
 	mkdir -p "$dir"
-	cp "$PROGRAM" "$dir/"
+	cp "$BUILD/bench/panfrost_open" "$dir/"
 	"$TOP/scripts/boot.sh" -k "$2" -o "$dir" -t 60 -a "dtb=$BUILD/mali/t860.dtb" guest/bench.sh open ||
 		die "panfrost_open did not run on the ${1%-*} kernel" "$dir/console.log"
 }
@@ -83,33 +88,117 @@ pairs() {
 	done
 }
 
+# faults: boots alternate, and the second of a kernel has to count the same.
+faults() {
+	local name dir kernel
+	converted_kernel
+	unpatched_kernel
+	"$TOP/scripts/guest.sh"
+	bench_program cpu_access -pthread
+	stage "bench: page faults in User Mode Linux"
+	rm -rf "$DIR/paths/um-faults"
+	for name in unpatched-1 converted-1 converted-2 unpatched-2; do
+		dir=$DIR/paths/um-faults/$name kernel=$CONVERTED
+		case $name in unpatched-*) kernel=$UNPATCHED ;; esac
+		mkdir -p "$dir"
+		cp "$BUILD/bench/cpu_access" "$dir/"
+		"$TOP/scripts/boot.sh" -k "$kernel" -o "$dir" -t 120 guest/bench.sh faults ||
+			die "cpu_access did not run on the ${name%-*} kernel" "$dir/console.log"
+	done
+}
+
+# verdicts FILE: a line for each bar.
+verdicts() {
+	local verdict name reason
+	while IFS=$'\t' read -r verdict name reason; do
+		result "$verdict" "$name" "$reason"
+	done <"$1"
+}
+
 evaluate() { "$TOP/scripts/bench_results.py" "$DIR" "$SVG" "$DIR/verdicts" >"$DIR/table"; }
 
 # slow WHAT: is one of the times too long? Where others compute, too, that may be by chance.
 slow() { grep -qE "^FAIL[[:space:]]$1" "$DIR/verdicts"; }
 
-lane bench
-converted_kernel
-unpatched_kernel
-"$TOP/scripts/guest.sh"
-"$TOP/scripts/mali.sh"
-bench_kernel
-bench_module
-bench_program
-fill
-pairs
-evaluate
-if slow '(fill-|single-|open[[:space:]])'; then
-	note "slower than it may be, once more: $(grep -E '^FAIL' "$DIR/verdicts" | cut -f2 | xargs)"
+# times: what is timed in User Mode Linux.
+times() {
+	converted_kernel
+	unpatched_kernel
+	"$TOP/scripts/guest.sh"
+	"$TOP/scripts/mali.sh"
+	bench_kernel
+	bench_module
+	bench_program panfrost_open
 	fill
 	pairs
 	evaluate
+	if slow '(fill-|single-|open[[:space:]])'; then
+		note "slower than it may be, once more: $(grep -E '^FAIL' "$DIR/verdicts" | cut -f2 | xargs)"
+		fill
+		pairs
+		evaluate
+	fi
+	cat "$DIR/table"
+	verdicts "$DIR/verdicts"
+}
+
+# paths: what is counted in QEMU.
+paths() {
+	local archs
+	read -ra archs <<<"${BENCH_ARCHS:-}"
+	"$TOP/scripts/bench-paths.sh" "${archs[@]}"
+}
+
+# counted: table and verdicts of what faults and paths have counted.
+counted() {
+	"$TOP/scripts/bench_paths.py" "$DIR/paths" "$DIR/paths" "$TOP/expect/bench.txt" "$DIR/paths.verdicts" >"$DIR/paths.md"
+	verdicts "$DIR/paths.verdicts"
+	note "table: $DIR/paths.md"
+}
+
+pictures() {
+	local svg
+	need librsvg2-bin fonts-dejavu-core
+	for svg in "$DIR"/*.svg; do
+		[ ! -e "$svg" ] || run "$BUILD/log/bench-png.log" rsvg-convert -o "${svg%.svg}.png" "$svg"
+	done
+	note "plots: $DIR/*.png"
+}
+
+# record: what is below the mark in bench/RESULTS.md.
+record() {
+	local commit
+	commit=$(git -C "$TOP" describe --always --dirty --abbrev=12)
+	sed -i '/^<!-- bench.sh record -->$/q' "$RECORD"
+	{
+		echo
+		echo "Commit $commit, kernel $KERNEL_VERSION, $(gcc --version | head -n1)," \
+			"$(qemu-system-x86_64 --version | head -n1)."
+		echo
+		echo "## Bars that are missed"
+		echo
+		sed -n 's/^PASS\t\([^\t]*\)\t\(.*; known to be up to .*\)$/- \1: \2/p; s/^FAIL\t\([^\t]*\)\t/- **\1**: /p' \
+			"$DIR"/*verdicts
+		echo
+		echo "## Counted: unpatched → converted (ratio)"
+		cat "$DIR/paths.md"
+		[ ! -e "$DIR/table" ] || { echo && echo "## Timed in User Mode Linux" && echo && sed 's/^/    /; s/ *$//' "$DIR/table"; }
+	} >>"$RECORD"
+}
+
+if [ "${1:-}" = record ]; then
+	record
+	exit
 fi
-cat "$DIR/table"
-echo
-while IFS=$'\t' read -r verdict name reason; do
-	result "$verdict" "$name" "$reason"
-done <"$DIR/verdicts"
-note "picture: $SVG"
+lane bench
+mkdir -p "$DIR"
+[ $# -gt 0 ] || set -- paths faults counted times
+for part; do
+	case $part in
+	paths | faults | counted | times) "$part" ;;
+	*) die "what is $part? There are paths, faults, counted and times" ;;
+	esac
+done
+pictures
 stage "bench: done"
 lane_end

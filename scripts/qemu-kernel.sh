@@ -1,44 +1,69 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0
-# qemu-kernel.sh ARCH: the kernel that QEMU boots, build[/base]/qemu-ARCH/image. BASE=1: of the
-# unpatched tree. Images are kept in the cache under the hash of what they are made of.
+# qemu-kernel.sh ARCH [OUT]: the kernel that QEMU boots, build[/base]/qemu-ARCH/image. BASE=1: of the
+# unpatched tree. Images are kept in the cache under the hash of what they are made of. With OUT, one
+# to count in (configs/qemu-bench.config) is OUT/image, and the modules of bench/ for it are beside it.
 set -euo pipefail
 # shellcheck source=scripts/lib.sh
 . "$(dirname "$0")/lib.sh"
 # shellcheck source=scripts/tree.sh
 . "$(dirname "$0")/tree.sh"
 
-[ $# = 1 ] || die "which architecture: arm64, arm or x86_64?"
+[ $# -gt 0 ] || die "which architecture: arm64, arm or x86_64?"
 ARCH=$1
+BENCH=${2:-}
 IMAGE=$(qemu_image "$ARCH")
 KEPT=$CACHE/qemu-image
+
+# configure DIR FRAGMENT...
+configure() {
+	kernel_packages
+	cross_packages "$ARCH"
+	kconfig "$1" "$ARCH" tinyconfig "${@:2}"
+}
 
 # compile DIR FRAGMENT...
 compile() {
 	local dir=$1
-	shift
-	kernel_packages
-	cross_packages "$ARCH"
 	stage "qemu-kernel: $ARCH -> ${dir#"$TOP"/}"
 	rm -f "$dir/image"
-	kconfig "$dir" "$ARCH" tinyconfig "$@"
+	configure "$@"
 	run "$dir/build.log" kbuild "$dir" "$ARCH" "${IMAGE##*/}"
 	stage "qemu-kernel: $(grep -c 'warning:' "$dir/build.log" || true) warnings, log ${dir#"$TOP"/}/build.log"
+}
+
+# modules DIR FRAGMENT...: the image may come from the cache, so that nobody can tell modpost what it has.
+modules() {
+	local dir=$1 cross='' log=$BUILD/log/bench-modules-$ARCH${BASE:+-base}.log
+	configure "$@"
+	case $ARCH in arm64) cross=aarch64-linux-gnu- ;; esac
+	run "$dir/prepare.log" kbuild "$dir" "$ARCH" modules_prepare
+	run "$log" make --no-print-directory -C "$dir" "ARCH=$ARCH" "CROSS_COMPILE=$cross" "CC=ccache ${cross}gcc" \
+		LOCALVERSION= KBUILD_MODPOST_WARN=1 "M=$TOP/bench" "MO=$BENCH" modules
 }
 
 "$TOP/scripts/source.sh"
 dir=$(qemu_dir "$ARCH")
 fragments=("$TOP/configs/qemu-common.config" "$TOP/configs/qemu-$ARCH.config")
 [ -n "${BASE:-}" ] || fragments+=("$TOP/configs/qemu-patched.config")
+if [ -n "$BENCH" ]; then
+	dir=${dir%/*}/bench-$ARCH
+	fragments+=("$TOP/configs/qemu-bench.config")
+fi
 mkdir -p "$dir"
 exec 8>"$dir/.lock"
 flock 8
 cross_packages "$ARCH"
 key=$({ state_key "$dir/../linux"; cat "${fragments[@]}" "$TOP/scripts/tree.sh"; compilers; } | sha256sum | cut -c1-24)
-kept=$KEPT/$ARCH${BASE:+base}-$key
+kept=$KEPT/${BENCH:+bench}$ARCH${BASE:+base}-$key
 if [ ! -s "$kept" ]; then
 	compile "$dir" "${fragments[@]}"
 	keep "$dir/$IMAGE" "$kept"
 fi
 ln -sfn "$kept" "$dir/image"
 touch -a "$kept"
+if [ -n "$BENCH" ]; then
+	mkdir -p "$BENCH"
+	cp "$kept" "$BENCH/image"
+	modules "$dir" "${fragments[@]}"
+fi
