@@ -578,6 +578,7 @@ static void close_running(int round)
 
 	start_endless(&s, 0);
 	wait_for_word(&s.out, 1);
+	usleep(round * 500);
 	close_space(&s);
 }
 
