@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
 # The only entry point. Every target is a script of the same name in scripts/.
 
-export BASE CONFIG KERNEL FORCE
+export BASE CONFIG KERNEL FORCE IGT
 ifdef JOBS
 export JOBS
 endif
@@ -9,7 +9,7 @@ export STAGE_T0 := $(shell date +%s)
 MAKEFLAGS += --no-print-directory
 SHELL := /bin/bash
 
-VERBS := demo census matrix test source kernel guest kunit igt prime mesa gl panfrost panthor clients harness fuzz bench mutations mutants coverage stress ioctl-fuzz compile check check-all refresh series rust docs clean
+VERBS := demo census matrix test source kernel guest kunit igt igt-tree prime mesa gl panfrost panthor clients harness fuzz bench mutations mutants coverage stress ioctl-fuzz compile check check-all refresh series rust docs clean
 
 .PHONY: help test-all test-qemu $(VERBS)
 
@@ -25,6 +25,7 @@ help:
 	@echo 'make kunit      the KUnit suites, compared with the unpatched kernel'
 	@echo 'make igt        stock IGT, compared with the unpatched kernel'
 	@echo 'make prime      our IGT tests (igt-tests/) of buffer sharing'
+	@echo 'make igt-tree   do our IGT tests compile against an IGT tree that you built? IGT=/path (it is only read)'
 	@echo 'make mesa       Mesa smoke tests'
 	@echo 'make gl         Mesa'"'"'s panfrost driver on a model of Mali T860, G52 and G57'
 	@echo 'make panfrost   stock and our IGT tests of panfrost on that model'
