@@ -27,17 +27,19 @@ build_prime() { build_panfrost "$1"; }
 parts_prime() { echo swap; }
 test_prime() { T=prime_backing_$1 CONVERTED=$DIR/um/linux "$TOP/scripts/prime.sh"; }
 
-build_harness() {
-	kconfig "$DIR/harness" um tinyconfig "$TOP/configs/harness.config"
-	run "$1" kbuild "$DIR/harness" um linux
-}
+build_harness() { build_panfrost "$1"; }
 
 # The suites of the driver that the bug is named after, if it is.
 parts_harness() {
 	local driver=${1%%-*}
-	if [ -e "$TREE/drivers/gpu/drm/tests/harness/$driver.c" ]; then echo "$driver*"; else echo '*'; fi
+	if [ -e "$TREE/drivers/gpu/drm/tests/harness/$driver.c" ]; then echo "$driver"; else echo all; fi
 }
-test_harness() { T=$1 CONVERTED=$DIR/harness/linux "$TOP/scripts/harness.sh"; }
+
+test_harness() {
+	local suites="$1*"
+	[ "$1" != all ] || suites='*'
+	T=$suites CONVERTED=$DIR/um/linux "$TOP/scripts/harness.sh"
+}
 
 # build_qemu ARCH LOG
 build_qemu() {
@@ -66,7 +68,7 @@ mutant() {
 	"build_$1" "$log.build.log"
 	: >"$log.tsv"
 	: >"$log.log"
-	for part in $(set -f && "parts_$1" "$2"); do
+	for part in $("parts_$1" "$2"); do
 		RESULTS=$log.tsv "test_$1" "$part" >>"$log.log" 2>&1 || true
 		[ -s "$log.tsv" ] || die "no test ran on $2" "$log.log"
 		[ -z "$(found "$1" "$2")" ] || return 0
