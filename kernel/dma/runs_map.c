@@ -367,7 +367,8 @@ bool dma_runs_bounces(const struct dma_runs *runs)
  */
 static bool runs_may_bounce(const struct dma_runs *runs)
 {
-	return runs->kind == DMA_RUNS_STREAMING && !(runs->attrs & DMA_ATTR_NO_BOUNCE) &&
+	return runs->kind == DMA_RUNS_STREAMING &&
+	       !(runs->attrs & (DMA_ATTR_NO_BOUNCE | DMA_ATTR_MMIO)) &&
 	       list_empty(&runs->others) && (IS_ENABLED(CONFIG_X86) || !runs->uncached) &&
 	       dma_run_max_pages(runs->dev) < DMA_RUNS_MAX_PAGES;
 }
@@ -585,7 +586,8 @@ void dma_runs_sync(const struct dma_runs *runs, u64 offset, u64 size,
 
 	/* No cache holds what is only accessed past it; a bounce buffer may. */
 	if (!runs->num_mapped || !dma_runs_can(runs, DMA_RUNS_CAN_SYNC) ||
-	    !dma_dev_need_sync(runs->dev) || (runs->uncached && !runs->bounced))
+	    runs->attrs & DMA_ATTR_MMIO || !dma_dev_need_sync(runs->dev) ||
+	    (runs->uncached && !runs->bounced))
 		return;
 	if (runs->dir != DMA_BIDIRECTIONAL)
 		dir = runs->dir;
