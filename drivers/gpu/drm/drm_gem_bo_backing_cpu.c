@@ -262,8 +262,8 @@ EXPORT_SYMBOL_GPL(drm_gem_bo_backing_mmap);
 
 #ifdef CONFIG_MMU
 /*
- * What a fault fills: so many pages, or four times as many as the last one if it
- * goes on where that ended, but not more than the second number.
+ * What a fault fills: one page, or if it goes on where the last one ended four times
+ * as many as that, but so many at least and not more than the second number.
  */
 #define FAULT_PAGES		16U
 #define FAULT_PAGES_MAX		min(512U, (u32)PTRS_PER_PTE)
@@ -271,30 +271,24 @@ EXPORT_SYMBOL_GPL(drm_gem_bo_backing_mmap);
 /* So many are collected before the page table is locked. */
 #define FAULT_BATCH		64
 
-static_assert(FAULT_BATCH >= FAULT_PAGES);
-
 /*
- * Returns how many pages to fill, of which @before are before the one that is
- * needed. They are in the mapping and in the page table that is there anyway, and
- * aligned, so that an MMU can take several for one.
+ * Returns how many pages to fill. They are in the mapping and in the page table that
+ * is there anyway, and end aligned, so that an MMU can take several for one.
  */
 static u32 backing_fault_pages(struct drm_gem_bo_backing *backing, const struct vm_fault *vmf,
-			       pgoff_t index, u32 *before)
+			       pgoff_t index)
 {
 	struct drm_gem_bo_faults *last = &backing->faults[!!(vmf->flags & FAULT_FLAG_WRITE)];
-	const struct vm_area_struct *vma = vmf->vma;
-	u32 pos = pte_index(vmf->address), max = FAULT_PAGES, after;
+	u32 num, max = 1;
 
-	*before = 0;
-	if (index == last->end)
+	if (last->num && index == last->end)
 		max = clamp(4 * last->num, FAULT_PAGES, FAULT_PAGES_MAX);
-	else
-		*before = min(pos % FAULT_PAGES, (vmf->address - vma->vm_start) >> PAGE_SHIFT);
-	after = min(max - pos % max, (vma->vm_end - vmf->address) >> PAGE_SHIFT);
-	last->end = index + after;
+	num = min(max - pte_index(vmf->address) % max,
+		  (vmf->vma->vm_end - vmf->address) >> PAGE_SHIFT);
+	last->end = index + num;
 	last->num = max;
 
-	return *before + after;
+	return num;
 }
 
 static int cursor_begin_pages(struct dma_cursor *cur, const struct drm_gem_bo_backing *backing,
@@ -342,20 +336,17 @@ static vm_fault_t backing_fault_ptes(struct drm_gem_bo_backing *backing, struct 
 {
 	bool write = vmf->flags & FAULT_FLAG_WRITE;
 	unsigned long pfns[FAULT_BATCH];
-	u32 before, num = backing_fault_pages(backing, vmf, index, &before);
-	unsigned long addr = vmf->address - before * PAGE_SIZE;
+	u32 num = backing_fault_pages(backing, vmf, index);
+	unsigned long addr = vmf->address;
 	struct dma_cursor cur;
 	int ret, n;
 
 	/* If there is a hole, the page alone. */
-	if (cursor_begin_pages(&cur, backing, index - before, num)) {
-		addr = vmf->address;
+	if (cursor_begin_pages(&cur, backing, index, num))
 		cursor_begin_pages(&cur, backing, index, 1);
-	}
 	while ((n = cursor_next_pfns(&cur, pfns, write))) {
 		ret = vm_insert_pfns(vmf->vma, addr, pfns, n, write);
-		/* What was asked for is in the first batch. */
-		if (ret < 0 && addr <= vmf->address)
+		if (ret < 0 && addr == vmf->address)
 			return vmf_error(ret);
 		if (ret < n)
 			break;
@@ -402,9 +393,9 @@ static vm_fault_t backing_fault_pmd(struct drm_gem_bo_backing *backing, struct v
  * was only read before. The caller holds the reservation lock and has checked that
  * the content is valid.
  *
- * Maps the page and its neighbours, as far as they are in the same mapping and cost
- * no page table more: 16 pages, and up to 512 if faults come in order. What a write
- * fault maps is writable and marked dirty, all of it.
+ * Maps the page alone, and if faults come in order what follows, too: 16 pages and up
+ * to 512, as far as they are in the same mapping and cost no page table more. What a
+ * write fault maps is writable and marked dirty, all of it.
  *
  * Returns:
  * VM_FAULT_NOPAGE, VM_FAULT_FALLBACK if @order does not fit, VM_FAULT_SIGBUS
