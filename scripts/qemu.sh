@@ -21,7 +21,7 @@ ALL_TESTS=kms_backing_scanout,prime_backing_share,prime_backing_mmap,prime_backi
 parts_of() {
 	case $1 in
 	arm64) echo kunit kunit-swiotlb kunit-iommu kunit-noncoherent failing-iommu virtio-gpu pl111 ili9341 exynos noncoherent swiotlb ;;
-	arm) echo kunit failing highmem pl111 fimd ;;
+	arm) echo kunit failing highmem pl111 fimd tegra tegra-iommu armada ;;
 	x86_64) echo kunit kunit-iommu intel-iommu virtio-iommu amd-iommu ili9341 igt-arcpgu igt-virtio-gpu ;;
 	*) die "there are no QEMU lanes for $1, but for arm64, arm and x86_64" ;;
 	esac
@@ -111,6 +111,26 @@ part_arm() {
 		# each word, and complains that it finds nothing.
 		APPEND="console=ttySAC0,115200 clk_ignore_unused pd_ignore_unused dma_debug=off"
 		TESTS=prime_backing_share,prime_backing_mmap,prime_backing_lifetime,prime_backing_sizes,kms_backing_scanout:faults
+		;;
+	tegra*)
+		DTS=(tegra) WANT=('^device: tegra .*: direct') TESTS+=,tegra_backing
+		# The pads are calibrated, a frame has ended.
+		MACHINE+=(-device "loader,addr=0x7f010008,data=0x10000,data-len=4"
+			-device "loader,addr=0x7f2000dc,data=4,data-len=4")
+		APPEND+=" mem=1000M QEMU_TICK=1 initcall_blacklist=exynos_drm_init"
+		;;
+	armada)
+		DTS=(armada) WANT=('^device: armada-drm .*: direct') TESTS+=,armada_backing
+		APPEND+=" mem=768M initcall_blacklist=exynos_drm_init"
+		;;
+	esac
+	case $1 in
+	tegra-iommu)
+		BOARD=samsung/exynos4210-smdkv310 DTS+=(tegra-iommu)
+		WANT=('^device: tegra .*IOMMU group [0-9]+ of .*sysmmu')
+		MACHINE=(-M smdkc210 "${MACHINE[@]:4}")
+		# As for part fimd.
+		APPEND="${APPEND/ttyAMA0/ttySAC0,115200} clk_ignore_unused pd_ignore_unused dma_debug=off"
 		;;
 	esac
 }
