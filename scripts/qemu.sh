@@ -117,18 +117,19 @@ part_arm() {
 		# The pads are calibrated, a frame has ended.
 		MACHINE+=(-device "loader,addr=0x7f010008,data=0x10000,data-len=4"
 			-device "loader,addr=0x7f2000dc,data=4,data-len=4")
-		APPEND+=" mem=1000M QEMU_TICK=1 initcall_blacklist=exynos_drm_init"
+		APPEND+=" mem=1000M cma=256M QEMU_TICK=1 initcall_blacklist=exynos_drm_init"
 		;;
 	armada)
 		DTS=(armada) WANT=('^device: armada-drm .*: direct') TESTS+=,armada_backing
-		APPEND+=" mem=768M initcall_blacklist=exynos_drm_init"
+		# That it has no offsets for imports takes long to find out.
+		APPEND+=" mem=768M initcall_blacklist=exynos_drm_init" LIMIT=$((2 * LIMIT))
 		;;
 	esac
 	case $1 in
 	tegra-iommu)
 		BOARD=samsung/exynos4210-smdkv310 DTS+=(tegra-iommu)
 		WANT=('^device: tegra .*IOMMU group [0-9]+ of .*sysmmu')
-		MACHINE=(-M smdkc210 "${MACHINE[@]:4}")
+		MACHINE=(-M smdkc210 -smp 2 "${MACHINE[@]:6}")
 		# As for part fimd.
 		APPEND="${APPEND/ttyAMA0/ttySAC0,115200} clk_ignore_unused pd_ignore_unused dma_debug=off"
 		;;

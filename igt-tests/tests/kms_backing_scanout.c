@@ -412,6 +412,7 @@ typedef void import_fn(const struct pb_exporter *exp, const struct pb_device *de
 
 static void run_import(const struct pb_exporter *exp, const struct pb_device *dev, import_fn *run)
 {
+	pb_close_leftovers();
 	igt_dynamic_f("%s-to-%s", exp->name, dev->name) {
 		igt_require_f(!exp->missing, "%s\n", exp->missing);
 		run(exp, dev);

@@ -97,6 +97,8 @@ void pb_run_pairs(const struct pb_case *cases, size_t count);
 /* Dynamic subtests of a subtest: one for each device, one for each exporter. */
 void pb_run_devices(void (*run)(const struct pb_device *dev));
 void pb_run_exporters(void (*run)(const struct pb_exporter *exp));
+/* What a failed subtest left open must not make the next one fail: a DRM master, a CRC. */
+void pb_close_leftovers(void);
 /* Skips when the device does not scan out. */
 void pb_require_kms(const struct pb_device *dev);
 /* What a failed subtest left open must not make the next one fail: a DRM master, a CRC. */

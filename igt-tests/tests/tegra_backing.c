@@ -20,6 +20,7 @@
 #include <unistd.h>
 #include <tegra_drm.h>
 #include <xf86drm.h>
+#include <xf86drmMode.h>
 
 #include "igt.h"
 #include "prime_backing_lib.h"
@@ -461,6 +462,60 @@ static void job_of_import(const struct pb_exporter *exp)
 	pb_import_close(&imp);
 }
 
+/* The address of window A, where TEGRA_BACKING_DC says that the display controller's registers are. */
+#define WINBUF_A_START_ADDR (4 * (0xa00 + 0x1c0))
+
+/* The display controller: looks where it is told. */
+static void controller_sees(const struct engine *engine, uint64_t size, uint64_t seed)
+{
+	const uint64_t dc = strtoull(getenv("TEGRA_BACKING_DC"), NULL, 0);
+	uint8_t *ptr = physical(engine, word(engine, dc + WINBUF_A_START_ADDR), size);
+
+	pb_check(ptr, 0, size, seed, "what the display controller reads");
+	physical_end(ptr, size);
+}
+
+static uint32_t frame(const struct pb_output *out, uint64_t seed, uint32_t *handle, uint64_t *size)
+{
+	uint32_t pitch, fb = 0;
+	uint8_t *ptr;
+
+	igt_assert_eq(pb_dumb_create(out->drm, out->mode.hdisplay, out->mode.vdisplay, 32, handle, &pitch, size), 0);
+	ptr = pb_mmap_gem(out->drm, *handle, *size, PROT_READ | PROT_WRITE, MAP_SHARED, 0);
+	igt_assert(ptr != MAP_FAILED);
+	pb_fill(ptr, 0, *size, seed);
+	igt_assert_eq(munmap(ptr, *size), 0);
+	igt_assert_eq(pb_add_fb(out->drm, *handle, out->mode.hdisplay, out->mode.vdisplay, pitch, 0, &fb), 0);
+	return fb;
+}
+
+/* Catches: an address of other memory, or one of a frame that was shown before. */
+static void scanout(void)
+{
+	const int drm = pb_open(tegra);
+	uint32_t handle[2], fb[2];
+	struct engine engine;
+	struct pb_output out;
+	uint64_t size = 0;
+
+	engine_start(&engine);
+	pb_require_output(&out, drm);
+	for (int i = 0; i < 2; i++)
+		fb[i] = frame(&out, i + 1, &handle[i], &size);
+	for (int i = 0; i < 4; i++) {
+		pb_show(&out, fb[i % 2]);
+		controller_sees(&engine, size, i % 2 + 1);
+	}
+	/* The framebuffer is all that is left of it. */
+	gem_close(drm, handle[1]);
+	controller_sees(&engine, size, 2);
+	igt_assert_eq(drmModeRmFB(drm, fb[1]), 0);
+	igt_assert_eq(drmModeRmFB(drm, fb[0]), 0);
+	gem_close(drm, handle[0]);
+	close(engine.mem);
+	close(drm);
+}
+
 static void find_tegra(void)
 {
 	for (int i = 0; i < pb_n_devices; i++) {
@@ -500,6 +555,10 @@ int igt_main()
 	igt_describe("A job's address leads to its buffer");
 	igt_subtest("job")
 		job();
+
+	igt_describe("The address that the display controller has leads to the picture");
+	igt_subtest("scanout")
+		scanout();
 
 	igt_describe("An import lives as long as its job");
 	igt_subtest_with_dynamic("job-of-import")
