@@ -406,7 +406,7 @@ static void job(void)
 
 	engine_start(&engine);
 	igt_assert_eq(channel_map_errno(drm, context, handle, READ_WRITE, &mapping), 0);
-	for (uint32_t pos = 0; pos < SIZE; pos += 3 * pb_page) {
+	for (uint32_t pos = 0; pos < (uint32_t)SIZE; pos += 3 * pb_page) {
 		pb_fill(ptr + pos, 0, pb_page, 1);
 		value = submit(drm, context, mapping, pos, syncpt);
 		engine_reads_1_writes_2(&engine, engine_fetch(&engine), pb_page);
