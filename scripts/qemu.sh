@@ -34,13 +34,13 @@ SPARE=(-device pci-testdev -device pci-testdev -device edu
 
 # What a part is: sets MACHINE (QEMU's options), BOARD (a device tree of the kernel's, where the
 # machine has none), DTS (what is added to its device tree), APPEND (to the kernel's command line),
-# TESTS, WITHOUT (subtests that are left out), LIMIT (seconds), FILTER (of KUnit's suites), SUITES (whose
+# TESTS, ALSO (on the converted kernel alone, the other does not survive), WITHOUT (subtests that are left out), LIMIT (seconds), FILTER (of KUnit's suites), SUITES (whose
 # allocations fail), WANT (what has to be so in both kernels, regular expressions for lines of "facts"),
 # SCREEN (QEMU shows what the device reads).
 part() {
 	# Without CRCs, and without panfrost, these skip everywhere; the last one wants a quiet machine.
 	WITHOUT='scanout-crc|sigbus-after-purge|needed-is-kept|exported-is-kept|no-memory-left'
-	BOARD='' SCREEN='' DTS=() WANT=() LIMIT=${QEMU_LIMIT:-300} TESTS=$ALL_TESTS FILTER='d[rm]*'
+	BOARD='' SCREEN='' ALSO='' DTS=() WANT=() LIMIT=${QEMU_LIMIT:-300} TESTS=$ALL_TESTS FILTER='d[rm]*'
 	if [ "$1" = kunit ]; then FILTER='*'; fi
 	SUITES=$FAILING_SUITES
 	"part_$ARCH" "$1"
@@ -113,14 +113,20 @@ part_arm() {
 		TESTS=prime_backing_share,prime_backing_mmap,prime_backing_lifetime,prime_backing_sizes,kms_backing_scanout:faults
 		;;
 	tegra*)
-		DTS=(tegra) WANT=('^device: tegra .*: direct') TESTS+=,tegra_backing
+		DTS=(tegra) WANT=('^device: tegra .*: direct')
+		# Unpatched, user space that maps an import through tegra writes to whatever lies behind its first page.
+		TESTS='kms_backing_scanout,prime_backing_sizes:dumb.*,tegra_backing'
+		ALSO='prime_backing_share,prime_backing_mmap,prime_backing_lifetime,prime_backing_sizes:[^d].*'
 		# The pads are calibrated, a frame has ended.
 		MACHINE+=(-device "loader,addr=0x7f010008,data=0x10000,data-len=4"
 			-device "loader,addr=0x7f2000dc,data=4,data-len=4")
 		APPEND+=" mem=1000M cma=256M QEMU_TICK=1 initcall_blacklist=exynos_drm_init"
 		;;
 	armada)
-		DTS=(armada) WANT=('^device: armada-drm .*: direct') TESTS+=,armada_backing
+		DTS=(armada) WANT=('^device: armada-drm .*: direct')
+		# Unpatched, a private mapping is a BUG().
+		TESTS='prime_backing_share,prime_backing_mmap:[^p].*|p[^r].*,prime_backing_lifetime,prime_backing_sizes'
+		TESTS+=,kms_backing_scanout:faults,armada_backing ALSO=prime_backing_mmap:private
 		# That it has no offsets for imports takes long to find out.
 		APPEND+=" mem=768M initcall_blacklist=exynos_drm_init" LIMIT=$((2 * LIMIT))
 		;;
@@ -130,7 +136,8 @@ part_arm() {
 		BOARD=samsung/exynos4210-smdkv310 DTS+=(tegra-iommu)
 		WANT=('^device: tegra .*IOMMU group [0-9]+ of .*sysmmu')
 		MACHINE=(-M smdkc210 -smp 2 "${MACHINE[@]:6}")
-		# As for part fimd.
+		# As for part fimd; with that, dma-api/dump is not to be read.
+		WITHOUT+='|addresses'
 		APPEND="${APPEND/ttyAMA0/ttySAC0,115200} clk_ignore_unused pd_ignore_unused dma_debug=off"
 		;;
 	esac
@@ -244,7 +251,7 @@ boot_unpatched() {
 both() {
 	local dir=$1 other
 	shift
-	boot "$CONVERTED" "$dir/converted" "$@" &
+	boot "$CONVERTED" "$dir/converted" "$@" ${ALSO:+"QEMU_ALSO=$ALSO"} &
 	other=$!
 	boot_unpatched "$dir/base" "$@"
 	wait "$other"
