@@ -12,12 +12,8 @@
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
-<<<<<<< HEAD
-#include <sys/stat.h>
 #include <sys/swap.h>
 #include <sys/wait.h>
-=======
->>>>>>> ade9263 (expect: tegra on registers that are memory)
 #include <unistd.h>
 #include <xf86drm.h>
 #include <xf86drmMode.h>
