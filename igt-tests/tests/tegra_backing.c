@@ -154,35 +154,6 @@ static void refused(void)
 	close(drm);
 }
 
-/*
- * An engine wants one piece. Catches: an import that is mapped for the engine with other pages than
- * those it has, or is not let go of; nothing but the mapping is left of it before it goes.
- */
-static void channel_map_import(const struct pb_exporter *exp)
-{
-	struct pb_import imp;
-	struct pb_view view;
-	struct pb_buf buf;
-	uint32_t context, mapping;
-	int err;
-
-	pb_create(&buf, exp, 1 << 20);
-	view = pb_view_native(&buf);
-	pb_write(&view, 1);
-	pb_import(&imp, tegra, buf.dmabuf);
-	context = open_channel(imp.drm);
-	err = channel_map_errno(imp.drm, context, imp.handle, READ_WRITE, &mapping);
-	pb_verify(&view, 1, "mapped buffer");
-	pb_unview(&view);
-	pb_destroy(&buf);
-	pb_import_close_handle(&imp);
-	igt_skip_on_f(err == EINVAL, "not in one piece\n");
-	igt_assert_eq(err, 0);
-	igt_assert_eq(channel_unmap_errno(imp.drm, context, mapping), 0);
-	close_channel(imp.drm, context);
-	pb_import_close(&imp);
-}
-
 /* Catches: a mapping for an engine that keeps the dma-buf of its import. */
 static void channel_closed_with_file(const struct pb_exporter *exp)
 {
@@ -459,6 +430,56 @@ static void job_of_import(const struct pb_exporter *exp)
 	igt_assert(dmabufs_are(before));
 	wait_syncpt(imp.drm, syncpt, value);
 	close(engine.mem);
+	pb_import_close(&imp);
+}
+
+/* Where the test can be the engine: the last page is where it should be, too. */
+static void engine_reads_end(int drm, uint32_t context, uint32_t mapping, uint32_t size)
+{
+	const uint32_t pos = size - pb_page, syncpt = allocate_syncpt(drm);
+	struct engine engine;
+	uint32_t value;
+	uint8_t *ptr;
+
+	engine_start(&engine);
+	value = submit(drm, context, mapping, pos, syncpt);
+	ptr = physical(&engine, engine_fetch(&engine), pb_page);
+	engine_done(&engine, syncpt, value);
+	wait_syncpt(drm, syncpt, value);
+	pb_check(ptr, pos, pb_page, 1, "what the engine reads");
+	physical_end(ptr, pb_page);
+	close(engine.mem);
+}
+
+/*
+ * An engine wants one piece. Catches: an import that is not, and is mapped for the engine all the same,
+ * which then reads and writes other memory; or one that is not let go of.
+ */
+static void channel_map_import(const struct pb_exporter *exp)
+{
+	const uint32_t size = 1 << 20;
+	struct pb_import imp;
+	struct pb_view view;
+	struct pb_buf buf;
+	uint32_t context, mapping;
+	int err;
+
+	pb_create(&buf, exp, size);
+	view = pb_view_native(&buf);
+	pb_write(&view, 1);
+	pb_import(&imp, tegra, buf.dmabuf);
+	context = open_channel(imp.drm);
+	err = channel_map_errno(imp.drm, context, imp.handle, READ_WRITE, &mapping);
+	igt_skip_on_f(err == EINVAL, "not in one piece\n");
+	igt_assert_eq(err, 0);
+	pb_verify(&view, 1, "mapped buffer");
+	pb_unview(&view);
+	pb_destroy(&buf);
+	pb_import_close_handle(&imp);
+	if (getenv("TEGRA_BACKING_HOST1X"))
+		engine_reads_end(imp.drm, context, mapping, size);
+	igt_assert_eq(channel_unmap_errno(imp.drm, context, mapping), 0);
+	close_channel(imp.drm, context);
 	pb_import_close(&imp);
 }
 
