@@ -22,7 +22,6 @@
 IGT_TEST_DESCRIPTION("Buffers as memory of a virtual machine.");
 
 #define PAGES 64
-#define SIZE (PAGES * pb_page)
 
 #define MIB 0x100000ul
 #define HUGE (2 * MIB)
@@ -224,7 +223,7 @@ struct guest_case {
 	const char *name;
 	const char *what;
 	void (*run)(struct guest *g);
-	size_t size;
+	size_t size;	/* 0: PAGES pages, whose size is not known at first */
 };
 
 /* Pages have the guest's word, or are zero. */
@@ -244,7 +243,7 @@ static void run_guest(const struct guest_case *test, const struct pb_exporter *e
 	struct guest g = {};
 	struct pb_buf buf;
 
-	pb_create(&buf, exp, test->size);
+	pb_create(&buf, exp, test->size ?: PAGES * pb_page);
 	mem = native ? pb_view_native(&buf) : pb_view_dmabuf(buf.dmabuf, buf.size);
 	witness = native ? pb_view_dmabuf(buf.dmabuf, buf.size) : pb_view_native(&buf);
 	guest_open(&g, mem.ptr, mem.len);
@@ -280,11 +279,11 @@ static void run_case(const struct guest_case *test)
 int igt_main()
 {
 	const struct guest_case cases[] = {
-		{ "first-touch", "The guest writes what nobody touched", first_touch, SIZE },
-		{ "read-by-host", "The guest writes what its process read", read_by_host, SIZE },
-		{ "read-by-guest", "The guest writes what it read", read_by_guest, SIZE },
-		{ "filled-ahead", "The guest writes beside what was touched", filled_ahead, SIZE },
-		{ "all-pages", "The guest writes all pages", all_pages, SIZE },
+		{ "first-touch", "The guest writes what nobody touched", first_touch, 0 },
+		{ "read-by-host", "The guest writes what its process read", read_by_host, 0 },
+		{ "read-by-guest", "The guest writes what it read", read_by_guest, 0 },
+		{ "filled-ahead", "The guest writes beside what was touched", filled_ahead, 0 },
+		{ "all-pages", "The guest writes all pages", all_pages, 0 },
 		{ "huge-pages", "The same in 2 MiB that may be one entry", huge_pages, 2 * HUGE },
 	};
 
