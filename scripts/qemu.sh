@@ -22,7 +22,7 @@ parts_of() {
 	case $1 in
 	arm64) echo kunit kunit-swiotlb kunit-iommu kunit-noncoherent failing-iommu virtio-gpu pl111 ili9341 exynos noncoherent swiotlb ;;
 	arm) echo kunit failing highmem pl111 fimd tegra tegra-iommu armada ;;
-	x86_64) echo kunit kunit-iommu intel-iommu virtio-iommu amd-iommu ili9341 igt-arcpgu igt-virtio-gpu ;;
+	x86_64) echo kunit kunit-iommu intel-iommu virtio-iommu amd-iommu kvm ili9341 igt-arcpgu igt-virtio-gpu ;;
 	*) die "there are no QEMU lanes for $1, but for arm64, arm and x86_64" ;;
 	esac
 }
