@@ -27,6 +27,8 @@ card() {
 	for d in /sys/kernel/debug/dri/[0-9]*/name; do
 		minor=${d%/name}
 		minor=${minor##*/}
+		# A device on PCI has its address for another name.
+		case $minor in *[!0-9]*) continue ;; esac
 		if [ "$minor" -lt 64 ] && grep -q "^$1 " "$d"; then echo "/dev/dri/card$minor"; fi
 	done
 }
@@ -37,7 +39,8 @@ start_kmscube() {
 	exec 3<>/tmp/silence
 	log=$1
 	shift
-	kmscube -D "$@" <&3 >"$log" 2>&1 &
+	# By line: who looks at the log does not wait until it is as long as a buffer.
+	stdbuf -oL kmscube -D "$@" <&3 >"$log" 2>&1 &
 	# shellcheck disable=SC2034
 	CUBE=$!
 }
@@ -54,13 +57,14 @@ framebuffer() {
 changes() {
 	seen=0
 	last=$3
-	tries=$(($2 * 20))
-	while [ "$seen" -lt "$1" ] && [ "$tries" -gt 0 ]; do
+	read -r up _ </proc/uptime
+	end=$((${up%.*} + $2))
+	while [ "$seen" -lt "$1" ] && [ "${up%.*}" -lt "$end" ]; do
 		now=$(framebuffer "${4:-vkms}")
 		if [ "$now" != "$last" ] && [ "$now" != 0 ]; then seen=$((seen + 1)); fi
 		last=$now
-		tries=$((tries - 1))
 		sleep 0.05
+		read -r up _ </proc/uptime
 	done
 	echo "$seen"
 }

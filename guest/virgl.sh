@@ -9,6 +9,13 @@ set -u
 . /mnt/guest/weston.sh
 : >"$CHECKS"
 
+# render_node: the one of virtio-gpu. vgem has one, too, and may be the first.
+render_node() {
+	gpu=$(card virtio_gpu)
+	set -- "/sys/class/drm/${gpu##*/}/device/drm/renderD"*
+	echo "/dev/dri/${1##*/}"
+}
+
 # host_sees NAME: the screen, which nobody changes meanwhile.
 host_sees() {
 	sleep 2
@@ -62,7 +69,7 @@ compositor() {
 	check virgl-weston:screenshot "see virgl-weston.shot.log" screenshot virgl-weston
 	check virgl-weston:shown "the host saved nothing" host_sees weston
 	client simple-egl weston-simple-egl
-	client dmabuf-egl weston-simple-dmabuf-egl
+	client dmabuf-egl weston-simple-dmabuf-egl -d "$(render_node)"
 	client dmabuf-feedback weston-simple-dmabuf-feedback
 	client simple-shm weston-simple-shm
 	stop_weston
