@@ -13,6 +13,7 @@
 #include <linux/mm.h>
 #include <linux/pci.h>
 #include <linux/slab.h>
+#include <linux/string.h>
 #include <linux/vmalloc.h>
 #include "alloc_remap.h"
 #include "direct.h"
@@ -297,21 +298,26 @@ static int runs_copy(struct dma_runs *copy, const struct dma_runs *runs)
 {
 	/* What was allocated for a device is mapped for it, in its own direction. */
 	bool own = runs->kind == DMA_RUNS_NONCOHERENT && runs->dev == copy->dev;
-	int ret = 0;
-	u32 i;
+	struct dma_run *run;
 
+	copy->runs = kvmemdup(runs->runs, array_size(runs->num_runs, sizeof(*run)), GFP_KERNEL);
+	if (!copy->runs)
+		return -ENOMEM;
+	copy->num_runs = runs->num_runs;
+	copy->max_runs = runs->num_runs;
+	copy->num_populated = runs->num_populated;
+	copy->num_mapped = own ? runs->num_mapped : 0;
 	copy->uncached = runs->uncached;
 	copy->provider = runs->provider;
 	if (own)
 		copy->dir = runs->dir;
-	for (i = 0; !ret && i < runs->num_runs; i++) {
-		const struct dma_run *run = &runs->runs[i];
-
-		ret = __dma_runs_add(copy, run->index, run->phys, run->dma_addr,
-				     run->num_pages, own && run->mapped);
+	for (run = copy->runs; !own && run < copy->runs + copy->num_runs; run++) {
+		run->mapped = 0;
+		run->linked = 0;
+		run->cut = 0;
 	}
 
-	return ret;
+	return 0;
 }
 
 /* Only streaming memory may go through the streaming API. */

@@ -163,14 +163,13 @@ static void runs_merge(struct dma_runs *runs, const struct dma_runs *more)
  */
 int dma_runs_splice(struct dma_runs *runs, struct dma_runs *more)
 {
-	if (runs_overlap(runs, more))
-		return -EEXIST;
-
 	if (!runs->num_runs) {
 		swap(runs->runs, more->runs);
 		swap(runs->max_runs, more->max_runs);
 		swap(runs->num_runs, more->num_runs);
 	} else {
+		if (runs_overlap(runs, more))
+			return -EEXIST;
 		if (runs_reserve(runs, more->num_runs))
 			return -ENOMEM;
 		runs_merge(runs, more);
@@ -241,8 +240,8 @@ void dma_runs_join(struct dma_runs *runs)
 
 		if (run->cut && !run->mapped && !runs->runs[n].mapped)
 			runs->runs[n].num_pages += run->num_pages;
-		else
-			runs->runs[++n] = *run;
+		else if (++n != i)
+			runs->runs[n] = *run;
 	}
 	if (runs->num_runs)
 		runs->num_runs = n + 1;

@@ -431,16 +431,18 @@ int dma_runs_map(struct dma_runs *runs, u32 index, u32 num_pages)
 }
 EXPORT_SYMBOL_GPL(dma_runs_map);
 
-/* Of a list whose runs are forgotten, or told by dma_runs_unmap(). */
-static void runs_unmap_all(struct dma_runs *runs)
+/* Of a list whose runs are forgotten, or told by dma_runs_unmap(): was there anything? */
+static bool runs_unmap_all(struct dma_runs *runs)
 {
 	if (!runs->num_mapped || !dma_runs_can(runs, DMA_RUNS_CAN_MAP))
-		return;
+		return false;
 
 	runs_unmap(runs, runs->runs, runs->num_runs);
 	ranges_unmap(runs, &runs->ranges);
 	runs->num_mapped = 0;
 	runs->bounced = false;
+
+	return true;
 }
 
 /**
@@ -453,11 +455,12 @@ static void runs_unmap_all(struct dma_runs *runs)
  */
 void dma_runs_unmap(struct dma_runs *runs)
 {
-	u32 nr;
+	struct dma_run *run = runs->runs, *end = run + runs->num_runs;
 
-	runs_unmap_all(runs);
-	for (nr = 0; !runs->num_mapped && nr < runs->num_runs; nr++)
-		run_set(&runs->runs[nr], false, false);
+	if (!runs_unmap_all(runs))
+		return;
+	for (; run < end; run++)
+		run_set(run, false, false);
 	dma_runs_join(runs);
 	dma_runs_check(runs);
 }

@@ -200,14 +200,14 @@ static void folios_put_evictable(struct folio_batch *fbatch)
 
 static void runs_put(const struct dma_runs *runs, bool dirty, bool accessed)
 {
+	const struct dma_run *run = runs->runs, *last = run + runs->num_runs;
 	struct folio_batch fbatch;
 	unsigned long pfn, end;
-	u32 i;
 
 	folio_batch_init(&fbatch);
-	for (i = 0; i < runs->num_runs; i++) {
-		pfn = PHYS_PFN(runs->runs[i].phys);
-		for (end = pfn + runs->runs[i].num_pages; pfn < end;) {
+	for (; run < last; run++) {
+		pfn = PHYS_PFN(run->phys);
+		for (end = pfn + run->num_pages; pfn < end;) {
 			struct folio *folio = page_folio(pfn_to_page(pfn));
 
 			if (dirty)
