@@ -125,7 +125,7 @@ gst() {
 # stream_to_kms INSTANCE MODE IMPORTED
 stream_to_kms() {
 	name=gst-$2-$(memory "$1")
-	before=$(framebuffer)
+	before=$(framebuffer vkms)
 	gst-launch-1.0 v4l2src "device=$(video "$1" capture)" "io-mode=$2" ! video/x-raw,format=BGRx,width=1024,height=768 ! \
 		kmssink driver-name=vkms force-modesetting=true sync=false >"$OUT/$name.log" 2>&1 &
 	gst=$!
@@ -142,7 +142,7 @@ stream_to_kms() {
 start_client() {
 	name=$1
 	shift
-	before=$(framebuffer)
+	before=$(framebuffer vkms)
 	"$@" >"$OUT/$name.log" 2>&1 &
 	CLIENT=$!
 	shown=$(changes 5 30 "$before")

@@ -10,7 +10,7 @@ set -u
 cat /sys/kernel/debug/mali-model/check >"$OUT/mali.check" 2>/dev/null
 cp /sys/kernel/debug/mali-model/counters "$OUT/mali.counters"
 
-before=$(framebuffer)
+before=$(framebuffer vkms)
 start_kmscube "$OUT/kmscube.log" "$(card vkms)"
 frames=$(changes 8 60 "$before")
 # Stopped between two frames, it leaves a whole one on the screen.

@@ -45,22 +45,28 @@ start_kmscube() {
 	CUBE=$!
 }
 
-# framebuffer [DRIVER]: the one that vkms shows. Does not open the device: who does that first is its master, and
+# framebuffer DRIVER: the one that it shows. Does not open the device: who does that first is its master, and
 # then another one, that wants to set a mode, is not.
-framebuffer() {
-	node=$(card "${1:-vkms}")
-	sed -n 's/^\tfb=//p' "/sys/kernel/debug/dri/${node#/dev/dri/card}/state" | sed -n 1p
+framebuffer() { shown "$(state_of "$1")"; }
+
+# state_of DRIVER, shown FILE: where the kernel says what it shows, and the framebuffer that it says. One process,
+# for there are machines where many take longer than a frame.
+state_of() {
+	node=$(card "$1")
+	echo "/sys/kernel/debug/dri/${node#/dev/dri/card}/state"
 }
+shown() { sed -n '/^\tfb=/{s///p;q}' "$1"; }
 
 # changes COUNT SECONDS FROM [DRIVER]: waits until vkms has shown another framebuffer, at first than
 # FROM, COUNT times; prints how often it did. Before anything else there may be fbdev's.
 changes() {
 	seen=0
 	last=$3
+	state=$(state_of "${4:-vkms}")
 	read -r up _ </proc/uptime
 	end=$((${up%.*} + $2))
 	while [ "$seen" -lt "$1" ] && [ "${up%.*}" -lt "$end" ]; do
-		now=$(framebuffer "${4:-vkms}")
+		now=$(shown "$state")
 		if [ "$now" != "$last" ] && [ "$now" != 0 ]; then seen=$((seen + 1)); fi
 		last=$now
 		sleep 0.05

@@ -12,7 +12,7 @@ check modetest-lists "no connected screen with a 1024x768 mode; see modetest-lis
 screen=$(awk '$3 == "connected" && $4 !~ /^Writeback/ { print $1; exit }' "$OUT/modetest-list.log")
 
 mkfifo /tmp/enter
-before=$(framebuffer)
+before=$(framebuffer vkms)
 modetest -M vkms -s "$screen:1024x768" </tmp/enter >"$OUT/modetest-set.log" 2>&1 &
 modetest=$!
 exec 4>/tmp/enter
@@ -27,7 +27,7 @@ wait "$modetest"
 # With atomic commits it takes another path through Mesa's and the kernel's code.
 for mode in legacy atomic; do
 	log=$OUT/kmscube-$mode.log
-	before=$(framebuffer)
+	before=$(framebuffer vkms)
 	if [ $mode = atomic ]; then start_kmscube "$log" "$(card vkms)" -A; else start_kmscube "$log" "$(card vkms)"; fi
 	frames=$(changes 10 60 "$before")
 	check "kmscube-$mode-renderer" "not drawn by llvmpipe; see kmscube-$mode.log" \

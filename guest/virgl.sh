@@ -70,7 +70,6 @@ compositor() {
 	check virgl-weston:shown "the host saved nothing" host_sees weston
 	client simple-egl weston-simple-egl
 	client dmabuf-egl weston-simple-dmabuf-egl -d "$(render_node)"
-	client dmabuf-feedback weston-simple-dmabuf-feedback
 	client simple-shm weston-simple-shm
 	stop_weston
 }

@@ -93,10 +93,10 @@ judge_virgl() {
 	judge_checks "$1" "$dir"
 	[ -s "$dir/checks" ] || return 0
 	pictured "$1" virgl-weston:colours rectangles "$dir/virgl-weston.xwd" "0,0,${SCREEN/x/,}=$BACKGROUND"
-	for name in weston simple-egl dmabuf-egl dmabuf-feedback simple-shm; do
+	for name in weston simple-egl dmabuf-egl simple-shm; do
 		pictured "$1" "virgl-$name:host-shows-the-screenshot" same "$dir/virgl-$name.png" "$dir/virgl-$name.xwd"
 	done
-	for name in kmscube simple-egl dmabuf-egl dmabuf-feedback simple-shm; do
+	for name in kmscube simple-egl dmabuf-egl simple-shm; do
 		colourful "$1" "virgl-$name" "$dir/virgl-$name.xwd" 50
 	done
 }
