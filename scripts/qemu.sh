@@ -128,7 +128,7 @@ part_arm() {
 		TESTS='prime_backing_share,prime_backing_mmap:[^p].*|p[^r].*,prime_backing_lifetime,prime_backing_sizes'
 		TESTS+=,kms_backing_scanout:faults,armada_backing ALSO=prime_backing_mmap:private
 		# That it has no offsets for imports takes long to find out.
-		APPEND+=" mem=768M initcall_blacklist=exynos_drm_init" LIMIT=$((2 * LIMIT))
+		APPEND+=" mem=768M initcall_blacklist=exynos_drm_init" LIMIT=$((3 * LIMIT))
 		;;
 	esac
 	case $1 in
