@@ -243,7 +243,7 @@ static void run_guest(const struct guest_case *test, const struct pb_exporter *e
 	struct guest g = {};
 	struct pb_buf buf;
 
-	pb_create(&buf, exp, test->size ?: PAGES * pb_page);
+	pb_create(&buf, exp, test->size ?: (size_t)(PAGES * pb_page));
 	mem = native ? pb_view_native(&buf) : pb_view_dmabuf(buf.dmabuf, buf.size);
 	witness = native ? pb_view_dmabuf(buf.dmabuf, buf.size) : pb_view_native(&buf);
 	guest_open(&g, mem.ptr, mem.len);
