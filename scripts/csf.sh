@@ -10,18 +10,8 @@ DTS=$TOP/guest/csf.dts
 DIR=$BUILD/csf
 IMAGE=$DIR/firmware/arm/mali/arch10.8/mali_csffw.bin
 
-# tree NAME [OPTION...]
-tree() {
-	local out=$DIR/$1.dtb
-	shift
-	[ "$DTS" -nt "$out" ] || [ "$0" -nt "$out" ] || return 0
-	run "$BUILD/log/csf.log" cpp -nostdinc -undef -x assembler-with-cpp "$@" -o "$out.dts" "$DTS"
-	run "$BUILD/log/csf.log" dtc -q -I dts -O dtb -o "$out.new" "$out.dts"
-	mv "$out.new" "$out"
-}
-
 need cpp device-tree-compiler python3
 mkdir -p "${IMAGE%/*}"
-tree g610
-tree g610-noncoherent -DCSF_NONCOHERENT
+device_tree "$DTS" "$DIR/g610"
+device_tree "$DTS" "$DIR/g610-noncoherent" -DCSF_NONCOHERENT
 "$TOP/scripts/csf-firmware.py" "$IMAGE"

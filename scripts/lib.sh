@@ -100,6 +100,16 @@ apt_install() {
 		-o DPkg::Lock::Timeout=300 --no-install-recommends install "$@"
 }
 
+# device_tree DTS OUT [CPP_OPTION...]: OUT.dtb of DTS, unless it is newer than that and than the script that asks.
+device_tree() {
+	local dts=$1 out=$2.dtb log=$BUILD/log/device-tree.log
+	shift 2
+	[ "$dts" -nt "$out" ] || [ "$0" -nt "$out" ] || return 0
+	run "$log" cpp -nostdinc -undef -x assembler-with-cpp "$@" -o "$out.dts" "$dts"
+	run "$log" dtc -q -I dts -O dtb -o "$out.new" "$out.dts"
+	mv "$out.new" "$out"
+}
+
 # deb_lines: this machine's binary package sources as "URI SUITE", whatever their format.
 deb_lines() {
 	local f
