@@ -91,7 +91,7 @@ struct dma_run {
 	/** @num_pages: length, in pages. */
 	u32 num_pages : 28;
 
-	/** @mapped: @dma_addr is valid. */
+	/** @mapped: private, see dma_run_is_mapped(). */
 	u32 mapped : 1;
 
 	/** @linked: private, there is nothing to be unmapped for this run. */
@@ -138,13 +138,19 @@ struct dma_runs {
 	u32 num_mapped;
 
 	/** @kind: how the memory is mapped. */
-	enum dma_runs_kind kind;
+	enum dma_runs_kind kind : 8;
 
 	/** @dir: direction of the mapping. */
-	enum dma_data_direction dir;
+	enum dma_data_direction dir : 8;
 
 	/** @foreign: private, mapped for another device, shows no pages. */
 	bool foreign : 1;
+
+	/** @borrowed: private, @runs is that of the list that this was made of. */
+	bool borrowed : 1;
+
+	/** @cut: private, some run is. */
+	bool cut : 1;
 
 	/**
 	 * @uncached: the CPU sees the memory uncached or write-combined: only a
@@ -161,14 +167,16 @@ struct dma_runs {
 	/** @attrs: DMA_ATTR_* of the mapping, or of the allocation. */
 	unsigned long attrs;
 
-	/** @cpu_addr: what dma_alloc_attrs() returned for a coherent list. */
-	void *cpu_addr;
+	union {
+		/** @cpu_addr: what dma_alloc_attrs() returned for a coherent list. */
+		void *cpu_addr;
 
-	/** @provider: of the BAR that a resource is in, NULL off the PCI bus. */
-	struct p2pdma_provider *provider;
+		/** @provider: of the BAR that a resource is in, NULL off the PCI bus. */
+		struct p2pdma_provider *provider;
+	};
 
 	/** @ranges: private, IOVA ranges that several runs were linked into. */
-	struct list_head ranges;
+	struct hlist_head ranges;
 
 	/** @others: private, the lists of other devices. */
 	struct list_head others;
@@ -244,9 +252,19 @@ int dma_runs_pin_user(struct dma_runs *runs, u32 index, unsigned long addr, u32 
 void dma_runs_unpin_user(struct dma_runs *runs, bool dirty);
 int dma_runs_alloc_pages(struct dma_runs *runs, gfp_t gfp);
 void dma_runs_free_pages(struct dma_runs *runs);
+
+#ifdef CONFIG_MMU
 void *dma_runs_vmap(const struct dma_runs *runs, u64 offset, u64 size, pgprot_t prot);
+#else
+static inline void *dma_runs_vmap(const struct dma_runs *runs, u64 offset, u64 size,
+				  pgprot_t prot)
+{
+	return ERR_PTR(-EOPNOTSUPP);
+}
+#endif
 
 /* For another device than its own; kernel/dma/alloc_remap.c. */
+bool dma_runs_same_for(const struct dma_runs *runs, struct device *dev);
 #ifdef CONFIG_HAS_DMA
 struct dma_runs *dma_runs_map_for(struct dma_runs *runs, struct device *dev,
 				  enum dma_data_direction dir, unsigned long attrs);
@@ -331,6 +349,15 @@ static inline bool dma_runs_is_mapped(const struct dma_runs *runs)
 	return runs->num_mapped == runs->num_pages;
 }
 
+/*
+ * What all runs or none have is not noted in each: that spares dma_runs_unmap() the
+ * walk, and lets several lists have one array.
+ */
+static inline bool dma_run_is_mapped(const struct dma_runs *runs, const struct dma_run *run)
+{
+	return runs->num_mapped && (run->mapped || dma_runs_is_mapped(runs));
+}
+
 /**
  * dma_runs_init - set up an empty list
  * @runs: the list, zeroed or uninitialized
@@ -348,7 +375,6 @@ static inline void dma_runs_init(struct dma_runs *runs, struct device *dev,
 		.kind = kind,
 		.dir = DMA_BIDIRECTIONAL,
 		.dev = dev,
-		.ranges = LIST_HEAD_INIT(runs->ranges),
 		.others = LIST_HEAD_INIT(runs->others),
 		.node = LIST_HEAD_INIT(runs->node),
 	};

@@ -294,28 +294,40 @@ struct dma_runs *dma_alloc_remap(struct device *alloc_dev, void *cpu_addr,
 }
 EXPORT_SYMBOL_GPL(dma_alloc_remap);
 
+/*
+ * Two devices that reach all memory where it is, and have nothing to undo or to sync,
+ * see the same addresses: one array serves them both. Not static for its test alone.
+ */
+bool dma_runs_same_for(const struct dma_runs *runs, struct device *dev)
+{
+	KUNIT_STATIC_STUB_REDIRECT(dma_runs_same_for, runs, dev);
+
+	return runs->kind == DMA_RUNS_STREAMING && dma_runs_is_mapped(runs) && !runs->cut &&
+	       !dma_need_unmap(runs->dev) && !dma_need_unmap(dev) &&
+	       runs->dev->dma_range_map == dev->dma_range_map &&
+	       !dma_addressing_limited(dev) && dma_run_max_pages(dev) == DMA_RUNS_MAX_PAGES;
+}
+
 static int runs_copy(struct dma_runs *copy, const struct dma_runs *runs)
 {
 	/* What was allocated for a device is mapped for it, in its own direction. */
 	bool own = runs->kind == DMA_RUNS_NONCOHERENT && runs->dev == copy->dev;
-	struct dma_run *run;
+	size_t size = array_size(runs->num_runs, sizeof(*runs->runs));
 
-	copy->runs = kvmemdup(runs->runs, array_size(runs->num_runs, sizeof(*run)), GFP_KERNEL);
+	copy->borrowed = dma_runs_same_for(runs, copy->dev);
+	copy->runs = copy->borrowed ? runs->runs : kvmemdup(runs->runs, size, GFP_KERNEL);
 	if (!copy->runs)
 		return -ENOMEM;
 	copy->num_runs = runs->num_runs;
 	copy->max_runs = runs->num_runs;
 	copy->num_populated = runs->num_populated;
-	copy->num_mapped = own ? runs->num_mapped : 0;
+	copy->num_mapped = own || copy->borrowed ? runs->num_mapped : 0;
+	copy->cut = runs->cut;
 	copy->uncached = runs->uncached;
-	copy->provider = runs->provider;
+	if (runs->kind == DMA_RUNS_RESOURCE)
+		copy->provider = runs->provider;
 	if (own)
 		copy->dir = runs->dir;
-	for (run = copy->runs; !own && run < copy->runs + copy->num_runs; run++) {
-		run->mapped = 0;
-		run->linked = 0;
-		run->cut = 0;
-	}
 
 	return 0;
 }

@@ -165,7 +165,7 @@ static void test_same_device(struct kunit *test)
 
 	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, r);
 	KUNIT_EXPECT_EQ(test, r->num_pages, TEST_PAGES);
-	KUNIT_EXPECT_EQ(test, r->kind, DMA_RUNS_COHERENT);
+	KUNIT_EXPECT_TRUE(test, r->kind == DMA_RUNS_COHERENT);
 	KUNIT_EXPECT_PTR_EQ(test, r->dev, t->owner);
 	expect_piece(test, r, 0, t->dma_addr, TEST_SIZE);
 	dma_runs_free(r);
@@ -180,7 +180,7 @@ static void test_other_device(struct kunit *test)
 	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, r);
 	KUNIT_EXPECT_TRUE(test, dma_runs_valid(r));
 	KUNIT_EXPECT_TRUE(test, dma_runs_is_mapped(r));
-	KUNIT_EXPECT_EQ(test, r->kind, DMA_RUNS_COHERENT);
+	KUNIT_EXPECT_TRUE(test, r->kind == DMA_RUNS_COHERENT);
 	KUNIT_EXPECT_PTR_EQ(test, r->dev, t->other);
 	expect_piece(test, r, 0, phys_to_dma(t->other, t->phys), TEST_SIZE);
 	/* Addresses are all that there is. */
@@ -206,8 +206,8 @@ static void test_direction(struct kunit *test)
 		for (j = 0; j < ARRAY_SIZE(r); j++) {
 			KUNIT_ASSERT_NOT_ERR_OR_NULL(test, r[j]);
 			/* What the CPU wrote is not dropped with its cache. */
-			KUNIT_EXPECT_EQ(test, r[j]->dir, dir[i] == DMA_FROM_DEVICE &&
-					dma_dev_need_sync(r[j]->dev) ? DMA_BIDIRECTIONAL : dir[i]);
+			KUNIT_EXPECT_TRUE(test, r[j]->dir == (dir[i] == DMA_FROM_DEVICE &&
+					  dma_dev_need_sync(r[j]->dev) ? DMA_BIDIRECTIONAL : dir[i]));
 			dma_runs_free(r[j]);
 		}
 	}
@@ -608,7 +608,7 @@ static void test_noncoherent(struct kunit *test)
 	r = remap_pages(t->owner, dma_addr, pages, t->other, DMA_FROM_DEVICE);
 	KUNIT_EXPECT_NOT_ERR_OR_NULL(test, r);
 	if (!IS_ERR(r)) {
-		KUNIT_EXPECT_EQ(test, r->kind, DMA_RUNS_NONCOHERENT);
+		KUNIT_EXPECT_TRUE(test, r->kind == DMA_RUNS_NONCOHERENT);
 		expect_piece(test, r, 0, phys_to_dma(t->other, pages[0]), TEST_SIZE);
 		expect_syncs(test, r);
 		expect_remap_syncs(test, r);
@@ -618,7 +618,7 @@ static void test_noncoherent(struct kunit *test)
 	r = remap_pages(t->owner, dma_addr, pages, t->owner, DMA_FROM_DEVICE);
 	KUNIT_EXPECT_NOT_ERR_OR_NULL(test, r);
 	if (!IS_ERR(r)) {
-		KUNIT_EXPECT_EQ(test, r->dir, DMA_BIDIRECTIONAL);
+		KUNIT_EXPECT_TRUE(test, r->dir == DMA_BIDIRECTIONAL);
 		expect_piece(test, r, 0, dma_addr, TEST_SIZE);
 		expect_remap_syncs(test, r);
 		dma_runs_free(r);
@@ -770,7 +770,7 @@ static void test_incoherent_device(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, dma_set_mask(t->other, DMA_BIT_MASK(64)), 0);
 	r = remap(t, t->other);
 	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, r);
-	KUNIT_EXPECT_EQ(test, r->kind, DMA_RUNS_NONCOHERENT);
+	KUNIT_EXPECT_TRUE(test, r->kind == DMA_RUNS_NONCOHERENT);
 	expect_syncs(test, r);
 	expect_remap_syncs(test, r);
 	dma_runs_free(r);
@@ -779,7 +779,7 @@ static void test_incoherent_device(struct kunit *test)
 	dev_assign_dma_coherent(t->other, true);
 	r = remap(t, t->other);
 	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, r);
-	KUNIT_EXPECT_EQ(test, r->kind, DMA_RUNS_COHERENT);
+	KUNIT_EXPECT_TRUE(test, r->kind == DMA_RUNS_COHERENT);
 	expect_remap_syncs(test, r);
 	dma_runs_free(r);
 

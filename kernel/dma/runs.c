@@ -35,8 +35,8 @@ static int runs_reserve(struct dma_runs *runs, u32 more)
 }
 
 /* Does what comes next go on where @run ends, on both sides? */
-static bool run_follows(const struct dma_run *run, u32 index, phys_addr_t phys,
-			dma_addr_t dma_addr, u32 num_pages, bool mapped)
+static __always_inline bool run_follows(const struct dma_run *run, u32 index, phys_addr_t phys,
+					dma_addr_t dma_addr, u32 num_pages, bool mapped)
 {
 	u64 size = dma_run_size(run);
 
@@ -57,12 +57,8 @@ static bool runs_addr_fits(u64 addr, u32 num_pages, u64 max)
 	return PAGE_ALIGNED(addr) && ((u64)num_pages << PAGE_SHIFT) - 1 <= max - addr;
 }
 
-/*
- * See dma_runs_add() and dma_runs_add_mapped(). Only a list that shows no pages can
- * do without knowing where they are.
- */
-int __dma_runs_add(struct dma_runs *runs, u32 index, phys_addr_t phys,
-		   dma_addr_t dma_addr, u32 num_pages, bool mapped)
+static __always_inline int runs_add(struct dma_runs *runs, u32 index, phys_addr_t phys,
+				    dma_addr_t dma_addr, u32 num_pages, bool mapped)
 {
 	struct dma_run *last = runs->num_runs ? &runs->runs[runs->num_runs - 1] : NULL;
 
@@ -75,8 +71,10 @@ int __dma_runs_add(struct dma_runs *runs, u32 index, phys_addr_t phys,
 	if (last && run_follows(last, index, phys, dma_addr, num_pages, mapped)) {
 		last->num_pages += num_pages;
 	} else {
-		if (runs->num_runs == runs->max_runs && runs_reserve(runs, 1))
-			return -ENOMEM;
+		/* Again, as nothing has to be kept for what comes next if there is room. */
+		if (runs->num_runs == runs->max_runs)
+			return runs_reserve(runs, 1) ?:
+			       __dma_runs_add(runs, index, phys, dma_addr, num_pages, mapped);
 		last = &runs->runs[runs->num_runs++];
 		*last = (struct dma_run) {
 			.phys = phys,
@@ -93,6 +91,20 @@ int __dma_runs_add(struct dma_runs *runs, u32 index, phys_addr_t phys,
 	}
 
 	return 0;
+}
+
+/*
+ * See dma_runs_add() and dma_runs_add_mapped(). Only a list that shows no pages can
+ * do without knowing where they are. Called for each page, so that what is not mapped
+ * does not go by the checks of what is.
+ */
+int __dma_runs_add(struct dma_runs *runs, u32 index, phys_addr_t phys,
+		   dma_addr_t dma_addr, u32 num_pages, bool mapped)
+{
+	if (mapped)
+		return runs_add(runs, index, phys, dma_addr, num_pages, true);
+
+	return runs_add(runs, index, phys, 0, num_pages, false);
 }
 EXPORT_SYMBOL_GPL(__dma_runs_add);
 
@@ -176,6 +188,7 @@ int dma_runs_splice(struct dma_runs *runs, struct dma_runs *more)
 	}
 	runs->num_populated += more->num_populated;
 	runs->num_mapped += more->num_mapped;
+	runs->cut |= more->cut;
 	kvfree(more->runs);
 	dma_runs_init(more, more->dev, more->kind, more->num_pages);
 	dma_runs_check(runs);
@@ -226,6 +239,7 @@ int dma_runs_cut(struct dma_runs *runs, u32 *nr, u32 first, u32 max_pages)
 		}
 	}
 	*nr = count;
+	runs->cut = true;
 
 	return 0;
 }
@@ -235,6 +249,9 @@ void dma_runs_join(struct dma_runs *runs)
 {
 	u32 i, n = 0;
 
+	if (!runs->cut)
+		return;
+	runs->cut = false;
 	for (i = 1; i < runs->num_runs; i++) {
 		struct dma_run *run = &runs->runs[i];
 
@@ -242,6 +259,7 @@ void dma_runs_join(struct dma_runs *runs)
 			runs->runs[n].num_pages += run->num_pages;
 		else if (++n != i)
 			runs->runs[n] = *run;
+		runs->cut |= runs->runs[n].cut;
 	}
 	if (runs->num_runs)
 		runs->num_runs = n + 1;
@@ -251,7 +269,7 @@ static bool run_valid(const struct dma_runs *runs, const struct dma_run *run, u3
 {
 	if (!runs_has_range(runs, run->index, run->num_pages) || run->index < start)
 		return false;
-	if (run->cut && (!start || run->index != start))
+	if (run->cut && (!runs->cut || !start || run->index != start))
 		return false;
 
 	return !run->fresh && (run->mapped || !run->linked);
@@ -276,7 +294,7 @@ bool dma_runs_valid(const struct dma_runs *runs)
 			return false;
 		start = dma_run_end(run);
 		populated += run->num_pages;
-		mapped += run->mapped ? run->num_pages : 0;
+		mapped += dma_run_is_mapped(runs, run) ? run->num_pages : 0;
 	}
 
 	return populated == runs->num_populated && mapped == runs->num_mapped &&
@@ -309,7 +327,7 @@ bool dma_runs_covers(const struct dma_runs *runs, u32 index, u32 num_pages, bool
 	for (nr = dma_runs_find_nr(runs, index); nr < runs->num_runs; nr++) {
 		const struct dma_run *run = &runs->runs[nr];
 
-		if (run->index > index || (mapped && !run->mapped))
+		if (run->index > index || (mapped && !dma_run_is_mapped(runs, run)))
 			break;
 		index = dma_run_end(run);
 		if (index >= end)
@@ -341,7 +359,7 @@ u64 dma_runs_contiguous(const struct dma_runs *runs, u64 offset, dma_addr_t *dma
 		const struct dma_run *run = &runs->runs[nr];
 		dma_addr_t addr = run->dma_addr + (end - dma_run_offset(run));
 
-		if (!run->mapped || dma_run_offset(run) > end)
+		if (!dma_run_is_mapped(runs, run) || dma_run_offset(run) > end)
 			break;
 		if (end == offset)
 			*dma_addr = addr;

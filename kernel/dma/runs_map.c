@@ -3,24 +3,28 @@
  * Maps lists of runs for devices, each kind in its own way.
  */
 #include <kunit/static_stub.h>
+#include <linux/cacheflush.h>
 #include <linux/dma-map-ops.h>
 #include <linux/dma-runs.h>
 #include <linux/export.h>
+#include <linux/io.h>
 #include <linux/iommu.h>
 #include <linux/iommu-dma.h>
 #include <linux/log2.h>
 #include <linux/mm.h>
 #include <linux/pci.h>
 #include <linux/pci-p2pdma.h>
+#include <linux/pgtable.h>
 #include <linux/scatterlist.h>
 #include <linux/slab.h>
 #include <linux/vmalloc.h>
 
 /* Several runs that one IOVA range holds: linked, or by map_sg() of dma_map_ops. */
 struct dma_range {
-	struct list_head node;
+	struct hlist_node node;
 	struct dma_iova_state state;
 	struct sg_table sgt;
+	u32 num_pages;
 };
 
 /*
@@ -129,6 +133,7 @@ static int range_map(const struct dma_runs *runs, struct dma_range *range,
 
 	for (i = 0; i < num; i++)
 		size += dma_run_size(&run[i]);
+	range->num_pages = size >> PAGE_SHIFT;
 	if (size > SIZE_MAX)
 		return -EOPNOTSUPP;
 	if (dma_iova_try_alloc(runs->dev, &range->state, 0, size))
@@ -154,14 +159,20 @@ static void range_unmap(const struct dma_runs *runs, struct dma_range *range)
 	kfree(range);
 }
 
-static void ranges_unmap(const struct dma_runs *runs, struct list_head *ranges)
+/* The newer ones first. Returns how many pages they had. */
+static u32 ranges_unmap(struct dma_runs *runs, const struct hlist_node *until)
 {
-	struct dma_range *range, *next;
+	struct dma_range *range;
+	u32 num_pages = 0;
 
-	list_for_each_entry_safe(range, next, ranges, node) {
-		list_del(&range->node);
+	while (runs->ranges.first != until) {
+		range = hlist_entry(runs->ranges.first, struct dma_range, node);
+		num_pages += range->num_pages;
+		hlist_del(&range->node);
 		range_unmap(runs, range);
 	}
+
+	return num_pages;
 }
 
 /* A page of the IOMMU that is larger than ours can only be put together whole. */
@@ -177,8 +188,7 @@ static bool runs_aligned(const struct dma_run *run, u32 num, unsigned long bound
 }
 
 /* One IOVA range for many runs: one address for the device, one flush. */
-static int runs_link(const struct dma_runs *runs, struct dma_run *run, u32 num,
-		     struct list_head *ranges)
+static int runs_link(struct dma_runs *runs, struct dma_run *run, u32 num)
 {
 	unsigned long boundary = dma_get_merge_boundary(runs->dev);
 	struct dma_range *range;
@@ -202,7 +212,7 @@ static int runs_link(const struct dma_runs *runs, struct dma_run *run, u32 num,
 
 	while (num--)
 		run_set(run++, true, true);
-	list_add(&range->node, ranges);
+	hlist_add_head(&range->node, &runs->ranges);
 
 	return 0;
 }
@@ -284,8 +294,7 @@ static enum pci_p2pdma_map_type runs_route(const struct dma_runs *runs)
 	return pci_p2pdma_map_type(runs->provider, runs->dev);
 }
 
-static int runs_map_part(struct dma_runs *runs, u32 first, u32 *num,
-			 struct list_head *ranges)
+static int runs_map_part(struct dma_runs *runs, u32 first, u32 *num)
 {
 	int ret;
 
@@ -301,15 +310,15 @@ static int runs_map_part(struct dma_runs *runs, u32 first, u32 *num,
 		}
 	}
 
-	ret = runs_link(runs, &runs->runs[first], *num, ranges);
+	ret = runs_link(runs, &runs->runs[first], *num);
 	if (ret != -EOPNOTSUPP)
 		return ret;
 
 	return runs_map_each(runs, first, num);
 }
 
-/* Keeps or undoes what the call that is under way has mapped. */
-static void runs_map_end(struct dma_runs *runs, struct list_head *ranges, u32 nr,
+/* Keeps or undoes what the call that is under way has mapped; @until were ranges before. */
+static void runs_map_end(struct dma_runs *runs, const struct hlist_node *until, u32 nr,
 			 u32 end, bool undo)
 {
 	for (; nr < runs->num_runs; nr++) {
@@ -328,28 +337,30 @@ static void runs_map_end(struct dma_runs *runs, struct list_head *ranges, u32 nr
 		run->fresh = 0;
 	}
 	if (undo) {
-		ranges_unmap(runs, ranges);
+		ranges_unmap(runs, until);
 		dma_runs_join(runs);
 	}
-	list_splice(ranges, &runs->ranges);
 }
 
 static int runs_map_range(struct dma_runs *runs, u32 first, u32 end)
 {
-	LIST_HEAD(ranges);
+	const struct hlist_node *until = runs->ranges.first;
 	u32 nr, num;
 	int ret = 0;
 
+	/* What dma_runs_unmap() has left. */
+	for (nr = 0; !runs->num_mapped && nr < runs->num_runs; nr++)
+		run_set(&runs->runs[nr], false, false);
 	for (nr = first; !ret && nr < runs->num_runs; nr += max(num, 1)) {
 		for (num = 0; nr + num < runs->num_runs; num++)
 			if (runs->runs[nr + num].mapped || runs->runs[nr + num].index >= end)
 				break;
 		if (num)
-			ret = runs_map_part(runs, nr, &num, &ranges);
+			ret = runs_map_part(runs, nr, &num);
 		else if (runs->runs[nr].index >= end)
 			break;
 	}
-	runs_map_end(runs, &ranges, first, end, ret);
+	runs_map_end(runs, until, first, end, ret);
 
 	return ret;
 }
@@ -437,8 +448,8 @@ static bool runs_unmap_all(struct dma_runs *runs)
 	if (!runs->num_mapped || !dma_runs_can(runs, DMA_RUNS_CAN_MAP))
 		return false;
 
-	runs_unmap(runs, runs->runs, runs->num_runs);
-	ranges_unmap(runs, &runs->ranges);
+	if (ranges_unmap(runs, NULL) != runs->num_mapped && !runs->borrowed)
+		runs_unmap(runs, runs->runs, runs->num_runs);
 	runs->num_mapped = 0;
 	runs->bounced = false;
 
@@ -455,12 +466,12 @@ static bool runs_unmap_all(struct dma_runs *runs)
  */
 void dma_runs_unmap(struct dma_runs *runs)
 {
-	struct dma_run *run = runs->runs, *end = run + runs->num_runs;
+	u32 nr;
 
-	if (!runs_unmap_all(runs))
+	if (runs->borrowed || !runs_unmap_all(runs))
 		return;
-	for (; run < end; run++)
-		run_set(run, false, false);
+	for (nr = 0; runs->cut && nr < runs->num_runs; nr++)
+		run_set(&runs->runs[nr], false, false);
 	dma_runs_join(runs);
 	dma_runs_check(runs);
 }
@@ -476,10 +487,16 @@ EXPORT_SYMBOL_GPL(dma_runs_unmap);
  */
 void dma_runs_clear(struct dma_runs *runs)
 {
+	struct dma_runs *other, *next;
+
 	runs_unmap_all(runs);
-	while (!list_empty(&runs->others))
-		list_del_init(runs->others.next);
-	kvfree(runs->runs);
+	list_for_each_entry_safe(other, next, &runs->others, node)
+		if (!other->borrowed)
+			list_del_init(&other->node);
+	/* Those that have the array stay together, for the last of them to free it. */
+	if (list_empty(&runs->others) && (!runs->borrowed || list_empty(&runs->node)))
+		kvfree(runs->runs);
+	list_del_init(&runs->others);
 	runs->runs = NULL;
 	runs->num_runs = 0;
 	runs->max_runs = 0;
@@ -564,8 +581,8 @@ EXPORT_SYMBOL_GPL(dma_runs_map_ranges);
  */
 void dma_runs_free(struct dma_runs *runs)
 {
-	list_del(&runs->node);
 	dma_runs_clear(runs);
+	list_del(&runs->node);
 	kfree(runs);
 }
 EXPORT_SYMBOL_GPL(dma_runs_free);
@@ -604,7 +621,7 @@ void dma_runs_sync(const struct dma_runs *runs, u64 offset, u64 size,
 		if (start >= stop)
 			break;
 		/* Spares coherent devices the walk of an IOMMU page table. */
-		if (!run->mapped || !dma_need_sync(runs->dev, addr))
+		if (!dma_run_is_mapped(runs, run) || !dma_need_sync(runs->dev, addr))
 			continue;
 		if (for_device)
 			dma_sync_single_for_device(runs->dev, addr, stop - start, dir);
@@ -613,6 +630,60 @@ void dma_runs_sync(const struct dma_runs *runs, u64 offset, u64 size,
 	}
 }
 EXPORT_SYMBOL_GPL(dma_runs_sync);
+
+#ifdef CONFIG_MMU
+/* A walk page by page: the next page, and the run that it is in. */
+struct runs_vmap {
+	const struct dma_run *run;
+	u32 index;
+	u32 end;
+	pgprot_t prot;
+};
+
+/*
+ * For a run as long as that a walk of the page table is worth it. KMSAN has no other
+ * way to hear of it.
+ */
+#define VMAP_RUN	(IS_ENABLED(CONFIG_KMSAN) ? 1 : 16)
+
+static int runs_vmap_pte(pte_t *pte, unsigned long addr, void *data)
+{
+	struct runs_vmap *map = data;
+	u32 skip = map->index++ - map->run->index;
+
+	set_pte_at(&init_mm, addr, pte, pfn_pte(PHYS_PFN(map->run->phys) + skip, map->prot));
+	if (map->index == dma_run_end(map->run))
+		map->run++;
+
+	return 0;
+}
+
+/* Long runs as a whole, by the largest entries; one walk for many short ones. */
+static int runs_vmap(struct runs_vmap *map, unsigned long addr)
+{
+	unsigned long size;
+	int ret = 0;
+
+	for (; !ret && map->index < map->end; addr += size) {
+		const struct dma_run *run = map->run;
+		u32 skip = map->index - run->index, num = min(dma_run_end(run), map->end) - map->index;
+
+		if (num >= VMAP_RUN) {
+			size = (unsigned long)num << PAGE_SHIFT;
+			ret = vmap_page_range(addr, addr + size,
+					      run->phys + ((u64)skip << PAGE_SHIFT), map->prot);
+			map->index += num;
+			map->run++;
+			continue;
+		}
+		while (map->index + num < map->end && (++run)->num_pages < VMAP_RUN)
+			num += min_t(u32, run->num_pages, map->end - map->index - num);
+		size = (unsigned long)num << PAGE_SHIFT;
+		ret = apply_to_page_range(&init_mm, addr, size, runs_vmap_pte, map);
+	}
+
+	return ret;
+}
 
 /**
  * dma_runs_vmap - map a range for the kernel
@@ -628,30 +699,37 @@ EXPORT_SYMBOL_GPL(dma_runs_sync);
  */
 void *dma_runs_vmap(const struct dma_runs *runs, u64 offset, u64 size, pgprot_t prot)
 {
+	struct runs_vmap map = { .index = offset >> PAGE_SHIFT, .prot = pgprot_nx(prot) };
+	struct vm_struct *area;
 	struct dma_cursor cur;
-	struct page **pages;
-	void *vaddr;
-	u32 i, n = 0;
+	unsigned long addr;
 	int ret;
 
 	ret = dma_cursor_begin_phys(&cur, runs, offset, size);
 	if (ret)
 		return ERR_PTR(ret);
-
-	/* vmap() knows no other way to be told, it forgets the array at once. */
-	pages = kvmalloc_objs(*pages, size >> PAGE_SHIFT);
-	if (!pages)
+	if (size >> PAGE_SHIFT > totalram_pages() || size > SIZE_MAX)
 		return ERR_PTR(-ENOMEM);
-	while (dma_cursor_next_phys(&cur))
-		for (i = 0; i < cur.size >> PAGE_SHIFT; i++)
-			pages[n++] = pfn_to_page(PHYS_PFN(cur.phys) + i);
 
-	vaddr = vmap(pages, n, VM_MAP, prot);
-	kvfree(pages);
+	/* VM_IOREMAP aligns it, for the largest entries that there are. */
+	area = get_vm_area_caller(size, VM_MAP | VM_IOREMAP, __builtin_return_address(0));
+	if (!area)
+		return ERR_PTR(-ENOMEM);
 
-	return vaddr ?: ERR_PTR(-ENOMEM);
+	map.run = cur.run;
+	addr = (unsigned long)area->addr;
+	map.end = map.index + (size >> PAGE_SHIFT);
+	ret = runs_vmap(&map, addr);
+	if (ret) {
+		vunmap(area->addr);
+		return ERR_PTR(ret);
+	}
+	flush_cache_vmap(addr, addr + size);
+
+	return area->addr;
 }
 EXPORT_SYMBOL_GPL(dma_runs_vmap);
+#endif /* CONFIG_MMU */
 
 /**
  * dma_cursor_begin_iommu - prepare to walk where an IOMMU has to lead to

@@ -19,6 +19,7 @@
 #include <linux/mmzone.h>
 #include <linux/sizes.h>
 #include <linux/swiotlb.h>
+#include <linux/vmalloc.h>
 #include <linux/vmstat.h>
 
 #define SMALL_PAGES	5
@@ -420,6 +421,82 @@ static void test_map_for(struct kunit *test)
 	}
 }
 
+static void expect_map_for(struct kunit *test, struct dma_runs *runs, struct device *dev, int ret)
+{
+	struct dma_runs *other = dma_runs_map_for(runs, dev, DMA_BIDIRECTIONAL, 0);
+
+	KUNIT_EXPECT_EQ(test, PTR_ERR_OR_ZERO(other), ret);
+	KUNIT_EXPECT_TRUE(test, dma_runs_valid(runs));
+	if (!IS_ERR(other))
+		dma_runs_free(other);
+}
+
+static bool stub_same_for(const struct dma_runs *runs, struct device *dev)
+{
+	return !dev_get_drvdata(dev) && dma_runs_is_mapped(runs);
+}
+
+/* Those that have the owner's array do not notice what it does, and who is last frees it. */
+static void test_map_same(struct kunit *test)
+{
+	struct device *dev = test_device(test, "same"), *odd = test_device(test, "odd");
+	struct dma_runs runs, *other[3];
+	u32 i;
+
+	scattered_init(test, &runs, test_device(test, "owner"));
+	dev_set_drvdata(odd, test);
+	kunit_activate_static_stub(test, dma_runs_same_for, stub_same_for);
+	KUNIT_ASSERT_EQ(test, dma_runs_map(&runs, 0, SCATTERED), 0);
+	for (i = 0; i < ARRAY_SIZE(other); i++) {
+		other[i] = dma_runs_map_for(&runs, i == 1 ? odd : dev, DMA_TO_DEVICE, 0);
+		KUNIT_ASSERT_NOT_ERR_OR_NULL(test, other[i]);
+		KUNIT_EXPECT_EQ(test, other[i]->runs == runs.runs, i != 1);
+	}
+
+	dma_runs_unmap(&runs);
+	KUNIT_EXPECT_EQ(test, runs.num_mapped, 0);
+	expect_addresses(test, other[0], &runs);
+	KUNIT_EXPECT_EQ(test, dma_runs_map(&runs, 1, 1), 0);
+	expect_addresses(test, other[0], &runs);
+	KUNIT_EXPECT_TRUE(test, dma_runs_valid(other[0]));
+	dma_runs_unmap(other[0]);
+	KUNIT_EXPECT_EQ(test, runs.num_mapped, 1);
+	expect_addresses(test, other[2], &runs);
+
+	dma_runs_clear(&runs);
+	dma_runs_free(other[0]);
+	KUNIT_EXPECT_TRUE(test, dma_runs_valid(other[2]));
+	KUNIT_EXPECT_GT(test, dma_runs_contiguous(other[2], 0, &(dma_addr_t){ 0 }), 0);
+	dma_runs_free(other[1]);
+	dma_runs_free(other[2]);
+}
+
+/* Who reaches memory elsewhere, or not all of it, has addresses of its own, or none. */
+static void test_map_not_same(struct kunit *test)
+{
+	struct device *dev = test_device(test, "owner"), *other = test_device(test, "other");
+	const struct bus_dma_region shifted[] = {
+		{ .cpu_start = 0, .dma_start = SZ_1G, .size = 1ULL << 40 }, { }
+	};
+	struct dma_runs runs, *list;
+
+	scattered_init(test, &runs, dev);
+	KUNIT_ASSERT_EQ(test, dma_runs_map(&runs, 0, SCATTERED), 0);
+	other->dma_range_map = shifted;
+	list = dma_runs_map_for(&runs, other, DMA_TO_DEVICE, 0);
+	KUNIT_EXPECT_NOT_ERR_OR_NULL(test, list);
+	if (!IS_ERR(list)) {
+		expect_addresses(test, list, &runs);
+		dma_runs_free(list);
+	}
+	other->dma_range_map = NULL;
+	other->bus_dma_limit = 1;
+	kunit_warning_suppress(test) {
+		expect_map_for(test, &runs, other, -EIO);
+	}
+	dma_runs_clear(&runs);
+}
+
 /* A device with drvdata has to bounce. */
 static int stub_run_map(const struct dma_runs *runs, struct dma_run *run)
 {
@@ -438,16 +515,6 @@ static int stub_run_map(const struct dma_runs *runs, struct dma_run *run)
 static u32 stub_max_pages(struct device *dev)
 {
 	return dev_get_drvdata(dev) ? 1 : DMA_RUNS_MAX_PAGES;
-}
-
-static void expect_map_for(struct kunit *test, struct dma_runs *runs, struct device *dev, int ret)
-{
-	struct dma_runs *other = dma_runs_map_for(runs, dev, DMA_BIDIRECTIONAL, 0);
-
-	KUNIT_EXPECT_EQ(test, PTR_ERR_OR_ZERO(other), ret);
-	KUNIT_EXPECT_TRUE(test, dma_runs_valid(runs));
-	if (!IS_ERR(other))
-		dma_runs_free(other);
 }
 
 /* A copy beside anything else would overwrite what that wrote. */
@@ -501,6 +568,47 @@ static void test_map_bounced(struct kunit *test)
 	dma_runs_unmap(&runs);
 	dma_runs_clear(&runs);
 }
+
+#ifdef CONFIG_MMU
+/* Long and short runs, and each part of them: every page is where it is to be. */
+static void test_vmap(struct kunit *test)
+{
+	static const u8 len[] = { 2, 1, 19, 1, 3, 16, 15 };
+	u32 i, index = 0, first, num;
+	struct dma_runs runs;
+
+	dma_runs_init(&runs, NULL, DMA_RUNS_STREAMING, 57);
+	for (i = 0; i < ARRAY_SIZE(len); index += len[i++]) {
+		void *pages = alloc_pages_exact(len[i] * PAGE_SIZE, GFP_KERNEL);
+
+		KUNIT_ASSERT_NOT_NULL(test, pages);
+		KUNIT_ASSERT_EQ(test, dma_runs_add(&runs, index, virt_to_phys(pages), len[i]), 0);
+		for (num = 0; num < len[i]; num++)
+			*(u32 *)(pages + num * PAGE_SIZE) = index + num;
+	}
+
+	for (first = 0; first < runs.num_pages; first++) {
+		for (num = 1; num <= runs.num_pages - first; num++) {
+			void *vaddr = dma_runs_vmap(&runs, first * PAGE_SIZE, num * PAGE_SIZE,
+						    PAGE_KERNEL);
+
+			KUNIT_ASSERT_NOT_ERR_OR_NULL(test, vaddr);
+			for (i = 0; i < num; i++)
+				KUNIT_EXPECT_EQ(test, *(u32 *)(vaddr + i * PAGE_SIZE), first + i);
+			vunmap(vaddr);
+		}
+	}
+
+	for (i = 0; i < runs.num_runs; i++)
+		free_pages_exact(phys_to_virt(runs.runs[i].phys), dma_run_size(&runs.runs[i]));
+	dma_runs_clear(&runs);
+}
+#else
+static void test_vmap(struct kunit *test)
+{
+	kunit_skip(test, "no MMU");
+}
+#endif
 
 static unsigned long user_memory(struct kunit *test, unsigned long prot, u32 num_pages)
 {
@@ -709,6 +817,9 @@ static struct kunit_case runs_test_cases[] = {
 	KUNIT_CASE(test_map_unreachable),
 	KUNIT_CASE(test_map_refused),
 	KUNIT_CASE(test_map_for),
+	KUNIT_CASE(test_map_same),
+	KUNIT_CASE(test_map_not_same),
+	KUNIT_CASE(test_vmap),
 	KUNIT_CASE(test_map_bounced),
 	KUNIT_CASE(test_map_ranges),
 	KUNIT_CASE(test_pin_user),

@@ -407,6 +407,7 @@ static void small_add_cut(struct dma_runs *runs, u32 i, const struct twin_page *
 		.linked = page->linked,
 		.cut = 1,
 	};
+	runs->cut = true;
 	runs->num_populated++;
 	runs->num_mapped += page->mapped;
 }
@@ -464,15 +465,17 @@ static void small_ranges(const struct dma_runs *runs, const struct twin *t, u32 
 static bool joined(const struct dma_runs *runs)
 {
 	const struct dma_run *run;
+	bool cut = false;
 	u32 i;
 
 	for (i = 1; i < runs->num_runs; i++) {
 		run = &runs->runs[i];
 		if (run->cut && !run->mapped && !run[-1].mapped)
 			return false;
+		cut |= run->cut;
 	}
 
-	return true;
+	return cut == runs->cut;
 }
 
 /* Cuts as many runs as can be mapped together. */
@@ -702,6 +705,7 @@ static void invalid_lists(void)
 	CHECK_INVALID(runs.runs[0].num_pages = 0; runs.num_populated -= 2; runs.num_mapped -= 2);
 	CHECK_INVALID(runs.runs[1].index = 2);
 	CHECK_INVALID(runs.runs[0].cut = 1);
+	CHECK_INVALID(runs.cut = false);
 	CHECK_INVALID(runs.runs[0].cut = 1; runs.runs[0].index = 0);
 	CHECK_INVALID(runs.runs[2].index++);
 	CHECK_INVALID(runs.runs[1].fresh = 1);
@@ -806,6 +810,31 @@ static void large_pieces(void)
 	dma_runs_clear(&runs);
 }
 
+/* What runs say of themselves counts only where they differ. */
+static void all_or_none(void)
+{
+	struct dma_runs runs;
+	dma_addr_t dma_addr;
+
+	dma_runs_init(&runs, NULL, DMA_RUNS_STREAMING, 2);
+	CHECK(!dma_runs_add_mapped(&runs, 0, 0, PAGE_SIZE, 1));
+	CHECK(!dma_runs_add_mapped(&runs, 1, 0, 4 * PAGE_SIZE, 1));
+	runs.num_mapped = 0;
+	CHECK(CALL(dma_runs_valid(&runs)) && !CALL(dma_runs_covers(&runs, 0, 1, true)));
+	CHECK(!CALL(dma_runs_contiguous(&runs, 0, &dma_addr)) && dma_addr == ~(dma_addr_t)0);
+	CHECK(!dma_run_is_mapped(&runs, &runs.runs[0]));
+	runs.runs[0].mapped = 0;
+	runs.runs[0].linked = 0;
+	runs.num_mapped = 1;
+	CHECK(dma_runs_valid(&runs) && !CALL(dma_runs_covers(&runs, 0, 1, true)));
+	CHECK(CALL(dma_runs_covers(&runs, 1, 1, true)) && !dma_run_is_mapped(&runs, &runs.runs[0]));
+	runs.num_mapped = 2;
+	CHECK(dma_runs_valid(&runs) && CALL(dma_runs_covers(&runs, 0, 1, true)));
+	CHECK(CALL(dma_runs_contiguous(&runs, 0, &dma_addr)) == PAGE_SIZE && dma_addr == PAGE_SIZE);
+	CHECK(dma_run_is_mapped(&runs, &runs.runs[0]));
+	dma_runs_clear(&runs);
+}
+
 /* What an empty list takes over is not copied, and what is wrong is told. */
 static void splices(void)
 {
@@ -892,7 +921,7 @@ static void initialised(void)
 	CHECK(!runs.runs && !runs.num_runs && !runs.max_runs);
 	CHECK(!runs.num_populated && !runs.num_mapped);
 	CHECK(!runs.foreign && !runs.uncached && !runs.bounced);
-	CHECK(list_empty(&runs.ranges) && list_empty(&runs.others) && list_empty(&runs.node));
+	CHECK(!runs.ranges.first && list_empty(&runs.others) && list_empty(&runs.node));
 	CHECK(!dma_runs_is_populated(&runs) && !dma_runs_is_mapped(&runs));
 	/* There is no DMA in user space. */
 	CHECK(PTR_ERR(dma_runs_map_for(&runs, dev, DMA_TO_DEVICE, 0)) == -EOPNOTSUPP);
@@ -935,6 +964,7 @@ static void rules(void)
 	room_alone();
 	large_pieces();
 	splices();
+	all_or_none();
 }
 
 /*
