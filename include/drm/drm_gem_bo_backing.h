@@ -11,12 +11,6 @@
 #include <drm/drm_gem.h>
 #include <drm/drm_prime.h>
 
-/* Where the last page fault ended, and how many pages it was to fill. */
-struct drm_gem_bo_faults {
-	u32 end;
-	u32 num;
-};
-
 /**
  * enum drm_gem_bo_caching - how the CPU maps the pages of a streaming object
  */
@@ -54,11 +48,17 @@ struct drm_gem_bo_backing {
 	 */
 	struct dma_runs *list;
 
-	/** @faults: private, of those that read and of those that write. */
-	struct drm_gem_bo_faults faults[2];
+	/**
+	 * @fault_end: private, where the last page fault ended that read, and the last
+	 * that wrote.
+	 */
+	u32 fault_end[2];
+
+	/** @fault_num: private, how many pages they were to fill. */
+	u16 fault_num[2];
 
 	/** @caching: how the CPU maps it. Fixed while memory is there. */
-	enum drm_gem_bo_caching caching;
+	enum drm_gem_bo_caching caching : 8;
 
 	/**
 	 * @user: the memory is a process's, see drm_gem_bo_backing_pin_user(). Such
@@ -231,7 +231,7 @@ drm_gem_bo_backing_dma_addr(const struct drm_gem_bo_backing *backing,
 	if (offset >= backing->obj->size)
 		return -EINVAL;
 	run = dma_runs_find(backing->list, offset >> PAGE_SHIFT);
-	if (!run || !run->mapped)
+	if (!run || !dma_run_is_mapped(backing->list, run))
 		return -ENXIO;
 	*dma_addr = run->dma_addr + (offset - dma_run_offset(run));
 

@@ -150,41 +150,97 @@ EXPORT_SYMBOL_GPL(drm_gem_bo_backing_init);
  * Pages
  */
 
-/*
- * Reads what is missing of a range. A run puts what it holds of each folio, so that
- * no two may share a reference.
- */
-static int backing_read(const struct drm_gem_bo_backing *backing, struct dma_runs *more,
-			pgoff_t index, pgoff_t end)
+/* A run puts what it holds of each folio, so that no two may share a reference. */
+static int read_folio(struct dma_runs *more, struct folio *folio, pgoff_t *index,
+		      pgoff_t end, gfp_t gfp)
 {
-	struct address_space *mapping = backing->obj->filp->f_mapping;
-	const struct dma_run *run = backing->runs.runs;
-	const struct dma_run *last = run + backing->runs.num_runs;
-	gfp_t gfp = mapping_gfp_mask(mapping);
+	/* Of a small folio nothing has to be read before the next one is looked up. */
+	pgoff_t next = folio_test_large(folio) ? min(end, folio_next_index(folio)) : *index + 1;
+	int ret = dma_runs_add(more, *index, page_to_phys(folio_file_page(folio, *index)),
+			       next - *index);
+
+	*index = next;
+	if (ret)
+		folio_put(folio);
+	/* shmem has to keep to the zone, also when it swaps in. */
+	else if (WARN_ON_ONCE((gfp & __GFP_DMA32) && folio_pfn(folio) >= 0x00100000UL))
+		ret = -EIO;
+
+	return ret;
+}
+
+/* Like shmem: reclaim holds the lock until it is done, and has it swapped out then. */
+static bool folio_is_cached(struct folio *folio, const struct address_space *mapping)
+{
+	bool cached;
+
+	if (!folio_trylock(folio))
+		return false;
+	cached = folio->mapping == mapping && folio_test_uptodate(folio);
+	folio_unlock(folio);
+
+	return cached;
+}
+
+/* What is in the page cache without a gap, as much as one look-up finds. */
+static int read_cached(struct dma_runs *more, struct address_space *mapping,
+		       pgoff_t *index, pgoff_t end, gfp_t gfp)
+{
+	struct folio_batch fbatch;
+	pgoff_t start = *index;
+	unsigned int i, num;
 	int ret = 0;
 
-	for (run += dma_runs_find_nr(&backing->runs, index); !ret && index < end;) {
-		pgoff_t next = run < last ? min(end, run->index) : end;
-		struct folio *folio;
+	folio_batch_init(&fbatch);
+	num = filemap_get_folios_contig(mapping, &start, end - 1, &fbatch);
+	for (i = 0; !ret && i < num && folio_is_cached(fbatch.folios[i], mapping); i++)
+		ret = read_folio(more, fbatch.folios[i], index, end, gfp);
+	for (; i < num; i++)
+		folio_put(fbatch.folios[i]);
 
-		if (index >= next) {
-			index = dma_run_end(run++);
+	return ret;
+}
+
+/* The rest is shmem's to allocate or to swap in. It is looked for what there is now and then. */
+static int read_gap(struct dma_runs *more, struct address_space *mapping, pgoff_t index,
+		    pgoff_t end)
+{
+	gfp_t gfp = mapping_gfp_mask(mapping);
+	pgoff_t start, look = index;
+	struct folio *folio;
+	int ret = 0;
+
+	while (!ret && index < end) {
+		if (index >= look) {
+			start = index;
+			ret = read_cached(more, mapping, &index, end, gfp);
+			/* Behind a batch that is full there may be more. */
+			look = index - start < FOLIO_BATCH_SIZE ? index + FOLIO_BATCH_SIZE : index;
 			continue;
 		}
 		folio = shmem_read_folio_gfp(mapping, index, gfp);
 		if (IS_ERR(folio))
 			return PTR_ERR(folio);
+		ret = read_folio(more, folio, &index, end, gfp);
+	}
 
-		/* Of a small folio nothing has to be read before the next one is looked up. */
-		next = folio_test_large(folio) ? min(next, folio_next_index(folio)) : index + 1;
-		ret = dma_runs_add(more, index, page_to_phys(folio_file_page(folio, index)),
-				   next - index);
-		if (ret)
-			folio_put(folio);
-		/* shmem has to keep to the zone, also when it swaps in. */
-		else if (WARN_ON_ONCE((gfp & __GFP_DMA32) && folio_pfn(folio) >= 0x00100000UL))
-			ret = -EIO;
-		index = next;
+	return ret;
+}
+
+/* Reads what is missing of a range. */
+static int backing_read(const struct drm_gem_bo_backing *backing, struct dma_runs *more,
+			pgoff_t index, pgoff_t end)
+{
+	const struct dma_run *run = backing->runs.runs;
+	const struct dma_run *last = run + backing->runs.num_runs;
+	int ret = 0;
+
+	for (run += dma_runs_find_nr(&backing->runs, index); !ret && index < end; run++) {
+		pgoff_t next = run < last ? min(end, run->index) : end;
+
+		if (index < next)
+			ret = read_gap(more, backing->obj->filp->f_mapping, index, next);
+		index = run < last ? dma_run_end(run) : end;
 	}
 
 	return ret;
@@ -207,7 +263,8 @@ static void runs_put(const struct dma_runs *runs, bool dirty, bool accessed)
 	folio_batch_init(&fbatch);
 	for (; run < last; run++) {
 		pfn = PHYS_PFN(run->phys);
-		for (end = pfn + run->num_pages; pfn < end;) {
+		end = pfn + run->num_pages;
+		do {
 			struct folio *folio = page_folio(pfn_to_page(pfn));
 
 			if (dirty)
@@ -220,7 +277,7 @@ static void runs_put(const struct dma_runs *runs, bool dirty, bool accessed)
 				pfn = folio_pfn(folio) + folio_nr_pages(folio);
 			if (!folio_batch_add(&fbatch, folio))
 				folios_put_evictable(&fbatch);
-		}
+		} while (pfn < end);
 	}
 	if (folio_batch_count(&fbatch))
 		folios_put_evictable(&fbatch);

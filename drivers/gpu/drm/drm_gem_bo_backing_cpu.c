@@ -278,15 +278,15 @@ EXPORT_SYMBOL_GPL(drm_gem_bo_backing_mmap);
 static u32 backing_fault_pages(struct drm_gem_bo_backing *backing, const struct vm_fault *vmf,
 			       pgoff_t index)
 {
-	struct drm_gem_bo_faults *last = &backing->faults[!!(vmf->flags & FAULT_FLAG_WRITE)];
+	bool write = vmf->flags & FAULT_FLAG_WRITE;
 	u32 num, max = 1;
 
-	if (last->num && index == last->end)
-		max = clamp(4 * last->num, FAULT_PAGES, FAULT_PAGES_MAX);
+	if (backing->fault_num[write] && index == backing->fault_end[write])
+		max = clamp(4U * backing->fault_num[write], FAULT_PAGES, FAULT_PAGES_MAX);
 	num = min(max - pte_index(vmf->address) % max,
 		  (vmf->vma->vm_end - vmf->address) >> PAGE_SHIFT);
-	last->end = index + num;
-	last->num = max;
+	backing->fault_end[write] = index + num;
+	backing->fault_num[write] = max;
 
 	return num;
 }
@@ -332,7 +332,7 @@ static int cursor_next_pfns(struct dma_cursor *cur, unsigned long *pfns, bool wr
  * first write.
  */
 static vm_fault_t backing_fault_ptes(struct drm_gem_bo_backing *backing, struct vm_fault *vmf,
-				     pgoff_t index)
+				     pgoff_t index, unsigned long pfn)
 {
 	bool write = vmf->flags & FAULT_FLAG_WRITE;
 	unsigned long pfns[FAULT_BATCH];
@@ -341,9 +341,13 @@ static vm_fault_t backing_fault_ptes(struct drm_gem_bo_backing *backing, struct 
 	struct dma_cursor cur;
 	int ret, n;
 
-	/* If there is a hole, the page alone. */
-	if (cursor_begin_pages(&cur, backing, index, num))
-		cursor_begin_pages(&cur, backing, index, 1);
+	/* The page alone, also if there is a hole. */
+	if (num == 1 || cursor_begin_pages(&cur, backing, index, num)) {
+		if (write)
+			pfns_mark_dirty(pfn, 1);
+		ret = vm_insert_pfns(vmf->vma, addr, &pfn, 1, write);
+		return ret < 0 ? vmf_error(ret) : VM_FAULT_NOPAGE;
+	}
 	while ((n = cursor_next_pfns(&cur, pfns, write))) {
 		ret = vm_insert_pfns(vmf->vma, addr, pfns, n, write);
 		if (ret < 0 && addr == vmf->address)
@@ -356,25 +360,24 @@ static vm_fault_t backing_fault_ptes(struct drm_gem_bo_backing *backing, struct 
 	return VM_FAULT_NOPAGE;
 }
 
-/* One entry for a whole PMD, if memory and mapping have that. */
-static vm_fault_t backing_fault_pmd(struct drm_gem_bo_backing *backing, struct vm_fault *vmf,
-				    pgoff_t index)
+/* One entry for a whole PMD, if the run of a page and the mapping have that. */
+static vm_fault_t backing_fault_pmd(const struct dma_run *run, struct vm_fault *vmf, u32 index,
+				    unsigned long pfn)
 {
 #ifdef CONFIG_ARCH_SUPPORTS_PMD_PFNMAP
+	u32 num = 1U << PMD_ORDER, before = pte_index(vmf->address);
 	unsigned long addr = vmf->address & PMD_MASK;
 	bool write = vmf->flags & FAULT_FLAG_WRITE;
-	u32 num = 1U << PMD_ORDER;
-	struct dma_cursor cur;
 
 	if (addr < vmf->vma->vm_start || addr + PMD_SIZE > vmf->vma->vm_end ||
-	    cursor_begin_pages(&cur, backing, index - pte_index(vmf->address), num) ||
-	    !dma_cursor_next_phys(&cur) || cur.size < PMD_SIZE || !IS_ALIGNED(cur.phys, PMD_SIZE))
+	    index - run->index < before || dma_run_end(run) - index < num - before ||
+	    !IS_ALIGNED(pfn - before, num))
 		return VM_FAULT_FALLBACK;
 
 	if (write)
-		pfns_mark_dirty(PHYS_PFN(cur.phys), num);
+		pfns_mark_dirty(pfn - before, num);
 
-	return vmf_insert_pfn_pmd(vmf, PHYS_PFN(cur.phys), write);
+	return vmf_insert_pfn_pmd(vmf, pfn - before, write);
 #else
 	return VM_FAULT_FALLBACK;
 #endif
@@ -407,25 +410,28 @@ vm_fault_t drm_gem_bo_backing_fault(struct drm_gem_bo_backing *backing,
 {
 	pgoff_t index = backing_index(backing, vmf->vma, vmf->pgoff);
 	vm_fault_t ret = VM_FAULT_FALLBACK;
-	struct page *page;
+	const struct dma_run *run = NULL;
+	unsigned long pfn;
 
 	dma_resv_assert_held(backing->obj->resv);
 
 	/* An allocation was mapped as a whole by mmap(). */
 	if (backing->runs.kind != DMA_RUNS_STREAMING)
 		return vmf->flags & FAULT_FLAG_MKWRITE ? 0 : VM_FAULT_SIGBUS;
-	page = drm_gem_bo_backing_page(backing, index);
-	if (!page || !(vmf->vma->vm_flags & VM_PFNMAP))
+	if (index < backing->runs.num_pages)
+		run = dma_runs_find(&backing->runs, index);
+	if (!run || !(vmf->vma->vm_flags & VM_PFNMAP))
 		return VM_FAULT_SIGBUS;
 
+	pfn = PHYS_PFN(run->phys) + (index - run->index);
 	if (!order)
-		ret = backing_fault_ptes(backing, vmf, index);
+		ret = backing_fault_ptes(backing, vmf, index, pfn);
 	else if (order == PMD_ORDER)
-		ret = backing_fault_pmd(backing, vmf, index);
+		ret = backing_fault_pmd(run, vmf, index, pfn);
 	if (ret != VM_FAULT_NOPAGE)
 		return ret;
 
-	folio_mark_accessed(page_folio(page));
+	folio_mark_accessed(pfn_folio(pfn));
 	if (vmf->flags & FAULT_FLAG_WRITE)
 		file_update_time(vmf->vma->vm_file);
 

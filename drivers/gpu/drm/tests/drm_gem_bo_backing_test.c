@@ -15,6 +15,7 @@
 #include <linux/scatterlist.h>
 #include <linux/shmem_fs.h>
 #include <linux/sizes.h>
+#include <linux/swap.h>
 #include <linux/uaccess.h>
 #include <linux/workqueue.h>
 
@@ -559,7 +560,7 @@ static void expect_pinned(struct kunit *test, struct drm_gem_bo_backing *b,
 
 	dma_resv_lock(b->obj->resv, NULL);
 	KUNIT_EXPECT_EQ(test, drm_gem_bo_backing_resident_size(b), TEST_SIZE);
-	KUNIT_EXPECT_EQ(test, b->runs.dir, dir);
+	KUNIT_EXPECT_TRUE(test, b->runs.dir == dir);
 	KUNIT_EXPECT_EQ(test, drm_gem_bo_backing_populate(b, 0, TEST_PAGES), 0);
 	KUNIT_EXPECT_EQ(test, drm_gem_bo_backing_map(b, 0, TEST_PAGES), 0);
 	KUNIT_ASSERT_EQ(test, drm_gem_bo_backing_vmap(b, 0, TEST_SIZE, &map), 0);
@@ -1107,6 +1108,60 @@ static void test_vmap(struct kunit *test)
 	for (i = 0; i < 2 * PAGE_SIZE; i += 64)
 		KUNIT_ASSERT_EQ(test, iosys_map_rd(&part, i, u32), 3 * PAGE_SIZE + i);
 	drm_gem_bo_backing_vunmap(b, &part);
+	dma_resv_unlock(b->obj->resv);
+}
+
+/*
+ * From the page cache, beside it, and what fallocate() has not cleared: all is shmem's
+ * page, and is valid.
+ */
+static void test_populate_cached(struct kunit *test)
+{
+	struct drm_gem_bo_backing *b = &shmem_bo(test)->backing;
+	struct address_space *mapping = b->obj->filp->f_mapping;
+	struct page *page;
+	u32 i;
+
+	KUNIT_ASSERT_EQ(test, vfs_fallocate(b->obj->filp, 0, TEST_SIZE / 2, TEST_SIZE / 4), 0);
+	for (i = 0; i < TEST_PAGES; i += i % 40 == 34 ? 5 : 1) {
+		page = shmem_read_mapping_page(mapping, i);
+		KUNIT_ASSERT_NOT_ERR_OR_NULL(test, page);
+		put_page(page);
+		if (i == TEST_PAGES / 2 - 1)
+			i += TEST_PAGES / 4;
+	}
+
+	KUNIT_ASSERT_EQ(test, drm_gem_bo_backing_populate(b, 0, TEST_PAGES), 0);
+	for (i = 0; i < TEST_PAGES; i++) {
+		page = shmem_read_mapping_page(mapping, i);
+		KUNIT_ASSERT_NOT_ERR_OR_NULL(test, page);
+		KUNIT_EXPECT_PTR_EQ(test, drm_gem_bo_backing_page(b, i), page);
+		put_page(page);
+	}
+	KUNIT_ASSERT_EQ(test, drm_gem_bo_backing_free(b), 0);
+
+	/* None of those has a reference left, or lost one; the LRU's batches have some. */
+	lru_add_drain_all();
+	for (i = 0; i < TEST_PAGES; i++) {
+		struct folio *folio = shmem_read_folio(mapping, i);
+
+		KUNIT_ASSERT_FALSE(test, IS_ERR(folio));
+		KUNIT_EXPECT_EQ(test, folio_ref_count(folio), 1 + folio_nr_pages(folio));
+		folio_put(folio);
+	}
+	dma_resv_unlock(b->obj->resv);
+}
+
+/* What nobody has cleared yet is not for a device to see. */
+static void test_populate_cleared(struct kunit *test)
+{
+	struct drm_gem_bo_backing *b = &shmem_bo(test)->backing;
+	u32 i;
+
+	KUNIT_ASSERT_EQ(test, vfs_fallocate(b->obj->filp, 0, 0, TEST_SIZE), 0);
+	KUNIT_ASSERT_EQ(test, drm_gem_bo_backing_populate(b, 0, TEST_PAGES), 0);
+	for (i = 0; i < TEST_PAGES; i++)
+		KUNIT_EXPECT_TRUE(test, PageUptodate(drm_gem_bo_backing_page(b, i)));
 	dma_resv_unlock(b->obj->resv);
 }
 
@@ -1702,6 +1757,8 @@ static struct kunit_case drm_gem_bo_backing_test_cases[] = {
 	KUNIT_CASE(test_metadata_huge),
 	KUNIT_CASE(test_metadata_small),
 	KUNIT_CASE(test_vmap),
+	KUNIT_CASE(test_populate_cached),
+	KUNIT_CASE(test_populate_cleared),
 	KUNIT_CASE(test_evict_keeps_content),
 	KUNIT_CASE(test_evict_marks),
 	KUNIT_CASE(test_sync),

@@ -159,7 +159,7 @@ static void test_create(struct kunit *test)
 	dma_addr_t dma_addr;
 
 	KUNIT_EXPECT_EQ(test, dma_obj->base.size, TEST_SIZE);
-	KUNIT_EXPECT_EQ(test, dma_obj->backing.runs.kind, DMA_RUNS_COHERENT);
+	KUNIT_EXPECT_TRUE(test, dma_obj->backing.runs.kind == DMA_RUNS_COHERENT);
 	KUNIT_EXPECT_EQ(test, dma_runs_contiguous(dma_obj->backing.list, 0, &dma_addr),
 			TEST_SIZE);
 	KUNIT_EXPECT_EQ(test, drm_gem_dma_addr(dma_obj), dma_addr);
@@ -384,7 +384,7 @@ static void test_export_list(struct kunit *test)
 	dma_buf = export(test, dma_obj);
 	importer = import(test, ctx->drm_other, dma_buf);
 	KUNIT_EXPECT_TRUE(test, drm_gem_is_imported(&importer->base));
-	KUNIT_EXPECT_EQ(test, importer->backing.runs.kind, DMA_RUNS_IMPORTED);
+	KUNIT_EXPECT_TRUE(test, importer->backing.runs.kind == DMA_RUNS_IMPORTED);
 	KUNIT_EXPECT_NE(test, drm_gem_dma_addr(importer), 0);
 	KUNIT_EXPECT_NULL(test, drm_gem_dma_vaddr(importer));
 	KUNIT_EXPECT_FALSE(test, list_empty(&dma_obj->backing.runs.others));
@@ -693,8 +693,8 @@ static void test_sync(struct kunit *test)
 	struct drm_gem_dma_object *dma_obj = create(test, 16 * PAGE_SIZE);
 	struct gem_dma_plane *p;
 
-	KUNIT_EXPECT_EQ(test, dma_obj->backing.runs.kind, DMA_RUNS_NONCOHERENT);
-	KUNIT_EXPECT_EQ(test, dma_obj->backing.runs.dir, DMA_TO_DEVICE);
+	KUNIT_EXPECT_TRUE(test, dma_obj->backing.runs.kind == DMA_RUNS_NONCOHERENT);
+	KUNIT_EXPECT_TRUE(test, dma_obj->backing.runs.dir == DMA_TO_DEVICE);
 	p = show(test, dma_obj, DRM_FORMAT_XRGB8888, 16);
 	expect_sync(test, p, 0);
 

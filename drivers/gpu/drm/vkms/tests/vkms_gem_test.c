@@ -107,7 +107,7 @@ static void vkms_test_gem_native(struct kunit *test)
 	struct dma_cursor cur;
 	u64 size = 0;
 
-	KUNIT_EXPECT_EQ(test, backing->runs.kind, DMA_RUNS_STREAMING);
+	KUNIT_EXPECT_TRUE(test, backing->runs.kind == DMA_RUNS_STREAMING);
 	KUNIT_EXPECT_EQ(test, drm_gem_bo_backing_resident_size(backing), 0);
 
 	KUNIT_ASSERT_EQ(test, 0, drm_gem_fb_vmap(&fb->base, fb->map, fb->data));
@@ -146,7 +146,7 @@ static void vkms_test_gem_imported(struct kunit *test)
 	backing = &to_drm_gem_shmem_obj(obj)->backing;
 
 	/* The attachment pins the exporter's pages; the importer has none to show. */
-	KUNIT_EXPECT_EQ(test, backing->runs.kind, DMA_RUNS_IMPORTED);
+	KUNIT_EXPECT_TRUE(test, backing->runs.kind == DMA_RUNS_IMPORTED);
 	KUNIT_EXPECT_TRUE(test, dma_runs_is_populated(&shmem->backing.runs));
 
 	vkms_test_check(test, fb, 0xa5);
