@@ -83,7 +83,8 @@ static void swapped(const struct pb_exporter *exp)
 		check_written(&bufs[i], i);
 	in = pb_vmstat("pswpin") - in;
 	pb_swap_off();
-	igt_assert_lte(BUFFERS * PAGES / 2, in);
+	/* How many that are is reclaim's choice. */
+	igt_assert_lte(BUFFERS * PAGES / 8, in);
 }
 
 static void run_kept(const struct pb_exporter *exp)
