@@ -305,7 +305,8 @@ drm_gem_bo_backing_end_cpu_access(struct dma_buf *dma_buf, enum dma_data_directi
  */
 static inline void *drm_gem_bo_backing_vaddr(const struct drm_gem_bo_backing *backing)
 {
-	if (!backing->runs.num_runs || backing->runs.attrs & DMA_ATTR_NO_KERNEL_MAPPING)
+	if (!backing->runs.num_runs || backing->runs.kind == DMA_RUNS_RESOURCE ||
+	    backing->runs.attrs & DMA_ATTR_NO_KERNEL_MAPPING)
 		return NULL;
 
 	return backing->runs.cpu_addr;

@@ -214,6 +214,8 @@ struct dma_cursor {
 /* The list; kernel/dma/runs.c. */
 int __dma_runs_add(struct dma_runs *runs, u32 index, phys_addr_t phys,
 		   dma_addr_t dma_addr, u32 num_pages, bool mapped);
+int dma_runs_add_ranges(struct dma_runs *runs, u32 index, const struct phys_vec *ranges,
+			u32 num_ranges);
 int dma_runs_splice(struct dma_runs *runs, struct dma_runs *more);
 int dma_runs_cut(struct dma_runs *runs, u32 *nr, u32 first, u32 max_pages);
 void dma_runs_join(struct dma_runs *runs);

@@ -294,18 +294,26 @@ struct dma_runs *dma_alloc_remap(struct device *alloc_dev, void *cpu_addr,
 }
 EXPORT_SYMBOL_GPL(dma_alloc_remap);
 
+/* Addresses are physical ones, of all memory, and there is nothing to undo or to sync. */
+static bool dev_is_identical(struct device *dev)
+{
+	return !IS_ENABLED(CONFIG_ARCH_HAS_PHYS_TO_DMA) && !dev->dma_range_map &&
+	       !use_dma_iommu(dev) && !get_dma_ops(dev) && !force_dma_unencrypted(dev) &&
+	       !dma_need_unmap(dev) && !dma_addressing_limited(dev) &&
+	       dma_run_max_pages(dev) == DMA_RUNS_MAX_PAGES;
+}
+
 /*
- * Two devices that reach all memory where it is, and have nothing to undo or to sync,
- * see the same addresses: one array serves them both. Not static for its test alone.
+ * Whether one array serves them both, as they see the same addresses. Not static for
+ * its test alone.
  */
 bool dma_runs_same_for(const struct dma_runs *runs, struct device *dev)
 {
 	KUNIT_STATIC_STUB_REDIRECT(dma_runs_same_for, runs, dev);
 
 	return runs->kind == DMA_RUNS_STREAMING && dma_runs_is_mapped(runs) && !runs->cut &&
-	       !dma_need_unmap(runs->dev) && !dma_need_unmap(dev) &&
-	       runs->dev->dma_range_map == dev->dma_range_map &&
-	       !dma_addressing_limited(dev) && dma_run_max_pages(dev) == DMA_RUNS_MAX_PAGES;
+	       !(runs->attrs & (DMA_ATTR_MMIO | DMA_ATTR_CC_SHARED)) &&
+	       dev_is_identical(runs->dev) && dev_is_identical(dev);
 }
 
 static int runs_copy(struct dma_runs *copy, const struct dma_runs *runs)
@@ -357,7 +365,7 @@ static struct dma_runs *runs_map_copy(const struct dma_runs *runs, struct device
 		return ERR_PTR(-ENOMEM);
 	copy->attrs = attrs;
 	ret = runs_copy(copy, runs);
-	if (!ret)
+	if (!ret && !copy->borrowed)
 		ret = dma_runs_map(copy, 0, copy->num_pages);
 	if (ret) {
 		dma_runs_free(copy);

@@ -35,8 +35,8 @@ static int runs_reserve(struct dma_runs *runs, u32 more)
 }
 
 /* Does what comes next go on where @run ends, on both sides? */
-static __always_inline bool run_follows(const struct dma_run *run, u32 index, phys_addr_t phys,
-					dma_addr_t dma_addr, u32 num_pages, bool mapped)
+static bool run_follows(const struct dma_run *run, u32 index, phys_addr_t phys,
+			dma_addr_t dma_addr, u32 num_pages, bool mapped)
 {
 	u64 size = dma_run_size(run);
 
@@ -57,8 +57,12 @@ static bool runs_addr_fits(u64 addr, u32 num_pages, u64 max)
 	return PAGE_ALIGNED(addr) && ((u64)num_pages << PAGE_SHIFT) - 1 <= max - addr;
 }
 
-static __always_inline int runs_add(struct dma_runs *runs, u32 index, phys_addr_t phys,
-				    dma_addr_t dma_addr, u32 num_pages, bool mapped)
+/*
+ * See dma_runs_add() and dma_runs_add_mapped(). Only a list that shows no pages can
+ * do without knowing where they are.
+ */
+int __dma_runs_add(struct dma_runs *runs, u32 index, phys_addr_t phys,
+		   dma_addr_t dma_addr, u32 num_pages, bool mapped)
 {
 	struct dma_run *last = runs->num_runs ? &runs->runs[runs->num_runs - 1] : NULL;
 
@@ -71,10 +75,8 @@ static __always_inline int runs_add(struct dma_runs *runs, u32 index, phys_addr_
 	if (last && run_follows(last, index, phys, dma_addr, num_pages, mapped)) {
 		last->num_pages += num_pages;
 	} else {
-		/* Again, as nothing has to be kept for what comes next if there is room. */
-		if (runs->num_runs == runs->max_runs)
-			return runs_reserve(runs, 1) ?:
-			       __dma_runs_add(runs, index, phys, dma_addr, num_pages, mapped);
+		if (runs->num_runs == runs->max_runs && runs_reserve(runs, 1))
+			return -ENOMEM;
 		last = &runs->runs[runs->num_runs++];
 		*last = (struct dma_run) {
 			.phys = phys,
@@ -92,21 +94,58 @@ static __always_inline int runs_add(struct dma_runs *runs, u32 index, phys_addr_
 
 	return 0;
 }
-
-/*
- * See dma_runs_add() and dma_runs_add_mapped(). Only a list that shows no pages can
- * do without knowing where they are. Called for each page, so that what is not mapped
- * does not go by the checks of what is.
- */
-int __dma_runs_add(struct dma_runs *runs, u32 index, phys_addr_t phys,
-		   dma_addr_t dma_addr, u32 num_pages, bool mapped)
-{
-	if (mapped)
-		return runs_add(runs, index, phys, dma_addr, num_pages, true);
-
-	return runs_add(runs, index, phys, 0, num_pages, false);
-}
 EXPORT_SYMBOL_GPL(__dma_runs_add);
+
+/**
+ * dma_runs_add_ranges - add several ranges of memory to a list
+ * @runs: the list
+ * @index: where in the buffer the first one goes; the others follow it
+ * @ranges: where they are, page aligned
+ * @num_ranges: how many
+ *
+ * Like dma_runs_add() for each of them, but all or none.
+ *
+ * Return: like dma_runs_add().
+ */
+int dma_runs_add_ranges(struct dma_runs *runs, u32 index, const struct phys_vec *ranges,
+			u32 num_ranges)
+{
+	struct dma_run *last = runs->num_runs ? &runs->runs[runs->num_runs - 1] : NULL;
+	u32 i, pages, num_pages = 0, more = 0;
+	phys_addr_t next = DMA_RUN_NO_PHYS;
+
+	if (last && index < dma_run_end(last))
+		return -EINVAL;
+	for (i = 0; i < num_ranges; next = ranges[i].paddr + ranges[i].len, i++) {
+		if (!PAGE_ALIGNED(ranges[i].len) || ranges[i].len >> PAGE_SHIFT > runs->num_pages ||
+		    !runs_addr_fits(ranges[i].paddr, ranges[i].len >> PAGE_SHIFT, PHYS_ADDR_MAX) ||
+		    !runs_has_range(runs, index + num_pages, ranges[i].len >> PAGE_SHIFT))
+			return -EINVAL;
+		num_pages += ranges[i].len >> PAGE_SHIFT;
+		more += ranges[i].paddr != next;
+	}
+	if (runs_reserve(runs, more))
+		return -ENOMEM;
+
+	runs->num_populated += num_pages;
+	last = runs->num_runs ? &runs->runs[runs->num_runs - 1] : NULL;
+	for (i = 0; i < num_ranges; i++, index += pages) {
+		pages = ranges[i].len >> PAGE_SHIFT;
+		if (last && run_follows(last, index, ranges[i].paddr, 0, pages, false)) {
+			last->num_pages += pages;
+			continue;
+		}
+		last = &runs->runs[runs->num_runs++];
+		*last = (struct dma_run) {
+			.phys = ranges[i].paddr,
+			.index = index,
+			.num_pages = pages,
+		};
+	}
+
+	return 0;
+}
+EXPORT_SYMBOL_GPL(dma_runs_add_ranges);
 
 /**
  * dma_runs_find_nr - the first run that ends behind a page

@@ -10,6 +10,7 @@
 #include <linux/io.h>
 #include <linux/iommu.h>
 #include <linux/iommu-dma.h>
+#include <linux/kmsan.h>
 #include <linux/log2.h>
 #include <linux/mm.h>
 #include <linux/pci.h>
@@ -372,6 +373,17 @@ bool dma_runs_bounces(const struct dma_runs *runs)
 	       list_first_entry(&runs->others, struct dma_runs, node)->bounced);
 }
 
+static bool runs_is_lent(const struct dma_runs *runs)
+{
+	const struct dma_runs *other;
+
+	list_for_each_entry(other, &runs->others, node)
+		if (other->borrowed)
+			return true;
+
+	return false;
+}
+
 /*
  * A device that only has a largest mapping because it may have to bounce. What the
  * CPU sees uncached is copied through the cache, but on x86 all aliases are the same.
@@ -416,6 +428,11 @@ int dma_runs_map(struct dma_runs *runs, u32 index, u32 num_pages)
 		return -ENXIO;
 	if (!runs->dev || !runs->dev->dma_mask)
 		return -ENODEV;
+	/* Others read the array without our lock; it has the same addresses as before. */
+	if (runs_is_lent(runs)) {
+		runs->num_mapped = runs->num_pages;
+		return 0;
+	}
 	/*
 	 * A copy is as new as the last sync, which writes all of it: beside another
 	 * mapping that would undo what somebody else wrote. So who bounces is alone.
@@ -502,6 +519,7 @@ void dma_runs_clear(struct dma_runs *runs)
 	runs->max_runs = 0;
 	runs->num_populated = 0;
 	runs->num_mapped = 0;
+	runs->cut = false;
 }
 EXPORT_SYMBOL_GPL(dma_runs_clear);
 
@@ -539,14 +557,11 @@ struct dma_runs *dma_runs_map_ranges(struct device *dev, enum dma_data_direction
 {
 	u64 num_pages = 0;
 	struct dma_runs *runs;
-	u32 i, index = 0;
-	int ret = 0;
+	u32 i;
+	int ret;
 
-	for (i = 0; i < num_ranges; i++) {
-		if (!PAGE_ALIGNED(ranges[i].len))
-			return ERR_PTR(-EINVAL);
+	for (i = 0; i < num_ranges; i++)
 		num_pages += PHYS_PFN(ranges[i].len);
-	}
 	/* There would be no first run to be mapped. */
 	if (!num_pages)
 		return ERR_PTR(-EINVAL);
@@ -559,8 +574,7 @@ struct dma_runs *dma_runs_map_ranges(struct device *dev, enum dma_data_direction
 	if (!runs)
 		return ERR_PTR(-ENOMEM);
 	runs->provider = provider;
-	for (i = 0; !ret && i < num_ranges; index += PHYS_PFN(ranges[i++].len))
-		ret = dma_runs_add(runs, index, ranges[i].paddr, PHYS_PFN(ranges[i].len));
+	ret = dma_runs_add_ranges(runs, 0, ranges, num_ranges);
 	if (!ret)
 		ret = dma_runs_map(runs, 0, num_pages);
 	if (ret) {
@@ -632,26 +646,32 @@ void dma_runs_sync(const struct dma_runs *runs, u64 offset, u64 size,
 EXPORT_SYMBOL_GPL(dma_runs_sync);
 
 #ifdef CONFIG_MMU
-/* A walk page by page: the next page, and the run that it is in. */
+/* A walk page by page: the next page, the run that it is in, and what leads to PFN 0. */
 struct runs_vmap {
 	const struct dma_run *run;
 	u32 index;
 	u32 end;
 	pgprot_t prot;
+	pte_t pte;
 };
 
 /*
- * For a run as long as that a walk of the page table is worth it. KMSAN has no other
- * way to hear of it.
+ * For a run as long as that a walk of the page table is worth it. But KMSAN has to be
+ * told of the pages.
  */
-#define VMAP_RUN	(IS_ENABLED(CONFIG_KMSAN) ? 1 : 16)
+#define VMAP_RUN	(IS_ENABLED(CONFIG_KMSAN) ? U32_MAX : 16)
 
 static int runs_vmap_pte(pte_t *pte, unsigned long addr, void *data)
 {
 	struct runs_vmap *map = data;
 	u32 skip = map->index++ - map->run->index;
+	unsigned long pfn = PHYS_PFN(map->run->phys) + skip;
+	struct page *page = pfn_to_page(pfn);
 
-	set_pte_at(&init_mm, addr, pte, pfn_pte(PHYS_PFN(map->run->phys) + skip, map->prot));
+	if (kmsan_vmap_pages_range_noflush(addr, addr + PAGE_SIZE, map->prot, &page, PAGE_SHIFT,
+					   GFP_KERNEL))
+		return -ENOMEM;
+	set_pte_at(&init_mm, addr, pte, pte_advance_pfn(map->pte, pfn));
 	if (map->index == dma_run_end(map->run))
 		map->run++;
 
@@ -699,6 +719,9 @@ static int runs_vmap(struct runs_vmap *map, unsigned long addr)
  */
 void *dma_runs_vmap(const struct dma_runs *runs, u64 offset, u64 size, pgprot_t prot)
 {
+	/* Aligned for the largest entries, where addresses are plenty. */
+	unsigned long align = IS_ENABLED(CONFIG_HAVE_ARCH_HUGE_VMAP) &&
+			      IS_ENABLED(CONFIG_64BIT) ? VM_IOREMAP : 0;
 	struct runs_vmap map = { .index = offset >> PAGE_SHIFT, .prot = pgprot_nx(prot) };
 	struct vm_struct *area;
 	struct dma_cursor cur;
@@ -711,12 +734,12 @@ void *dma_runs_vmap(const struct dma_runs *runs, u64 offset, u64 size, pgprot_t 
 	if (size >> PAGE_SHIFT > totalram_pages() || size > SIZE_MAX)
 		return ERR_PTR(-ENOMEM);
 
-	/* VM_IOREMAP aligns it, for the largest entries that there are. */
-	area = get_vm_area_caller(size, VM_MAP | VM_IOREMAP, __builtin_return_address(0));
+	area = get_vm_area_caller(size, VM_MAP | align, __builtin_return_address(0));
 	if (!area)
 		return ERR_PTR(-ENOMEM);
 
 	map.run = cur.run;
+	map.pte = pfn_pte(0, map.prot);
 	addr = (unsigned long)area->addr;
 	map.end = map.index + (size >> PAGE_SHIFT);
 	ret = runs_vmap(&map, addr);

@@ -810,6 +810,102 @@ static void large_pieces(void)
 	dma_runs_clear(&runs);
 }
 
+enum range_kind { NEXT_PAGE, JUMP, NEXT_PAGES, NO_LEN, ODD_LEN, ODD_ADDR, WRAPS, TOO_LONG, NUM_RANGES };
+
+static struct phys_vec range_after(phys_addr_t phys, enum range_kind kind)
+{
+	struct phys_vec range = { phys, PAGE_SIZE };
+
+	switch (kind) {
+	case JUMP: range.paddr += 5 * PAGE_SIZE; break;
+	case NEXT_PAGES: range.len = 3 * PAGE_SIZE; break;
+	case NO_LEN: range.len = 0; break;
+	case ODD_LEN: range.len--; break;
+	case ODD_ADDR: range.paddr++; break;
+	case WRAPS: range = (struct phys_vec) { (phys_addr_t)-PAGE_SIZE, 2 * PAGE_SIZE }; break;
+	case TOO_LONG: range.len = 9 * PAGE_SIZE; break;
+	default: break;
+	}
+
+	return range;
+}
+
+/* @how: a run that is there before, of its memory or not; and where the ranges go. */
+static void ranges_begin(struct dma_runs *runs, u32 how)
+{
+	dma_runs_init(runs, NULL, DMA_RUNS_STREAMING, 8);
+	if (how & 1)
+		CHECK(!dma_runs_add(runs, 0, 50 * PAGE_SIZE, 1));
+	if (how & 2)
+		CHECK(!dma_runs_add(runs, 1, 99 * PAGE_SIZE, 1));
+}
+
+/* As many at once as one by one, and if one is bad none. */
+static void add_ranges_as(u32 how, const u8 *kinds, u32 num)
+{
+	struct phys_vec ranges[3];
+	struct dma_runs runs, twin;
+	u32 i, index = how / 4, at = index;
+	phys_addr_t phys = 100 * PAGE_SIZE;
+	int ret = 0;
+
+	ranges_begin(&runs, how);
+	ranges_begin(&twin, how);
+	for (i = 0; i < num; i++) {
+		ranges[i] = range_after(phys, kinds[i]);
+		phys = ranges[i].paddr + ranges[i].len;
+		if (!ret)
+			ret = PAGE_ALIGNED(ranges[i].len) ?
+			      dma_runs_add(&twin, at, ranges[i].paddr, ranges[i].len >> PAGE_SHIFT) :
+			      -EINVAL;
+		at += ranges[i].len >> PAGE_SHIFT;
+	}
+	alloc_failed = false;
+	i = CALL(dma_runs_add_ranges(&runs, index, ranges, num));
+	CHECK(i == (alloc_failed ? -ENOMEM : ret) && dma_runs_valid(&runs));
+	if (i) {
+		dma_runs_clear(&twin);
+		ranges_begin(&twin, how);
+	}
+	CHECK(runs.num_runs == twin.num_runs && runs.num_populated == twin.num_populated);
+	if (runs.num_runs == twin.num_runs && twin.num_runs)
+		CHECK(!memcmp(runs.runs, twin.runs, twin.num_runs * sizeof(*twin.runs)));
+	dma_runs_clear(&runs);
+	dma_runs_clear(&twin);
+}
+
+/* Without memory none is there; what becomes one run needs room for one. */
+static void add_ranges_room(void)
+{
+	const struct phys_vec ranges[] = {
+		{ 100 * PAGE_SIZE, PAGE_SIZE }, { 101 * PAGE_SIZE, PAGE_SIZE }, { 200 * PAGE_SIZE, PAGE_SIZE }
+	};
+	struct dma_runs runs;
+
+	ranges_begin(&runs, 0);
+	fail_alloc = 1;
+	CHECK(CALL(dma_runs_add_ranges(&runs, 0, ranges, 3)) == -ENOMEM);
+	CHECK(!runs.num_runs && !runs.num_populated && dma_runs_valid(&runs));
+	CHECK(!CALL(dma_runs_add_ranges(&runs, 0, ranges, 3)));
+	CHECK(runs.num_runs == 2 && runs.max_runs == 2 && runs.num_populated == 3);
+	dma_runs_clear(&runs);
+}
+
+static void add_ranges(void)
+{
+	u32 how, n;
+
+	for (how = 0; how < 12; how++) {
+		for (n = 0; n < NUM_RANGES * NUM_RANGES * NUM_RANGES; n++) {
+			u8 kinds[] = { n % NUM_RANGES, n / NUM_RANGES % NUM_RANGES,
+				       n / NUM_RANGES / NUM_RANGES };
+
+			add_ranges_as(how, kinds, 1 + n % 3);
+		}
+	}
+	add_ranges_room();
+}
+
 /* What runs say of themselves counts only where they differ. */
 static void all_or_none(void)
 {
@@ -964,6 +1060,7 @@ static void rules(void)
 	room_alone();
 	large_pieces();
 	splices();
+	add_ranges();
 	all_or_none();
 }
 

@@ -6,5 +6,6 @@
 
 typedef phys_addr_t dma_addr_t;
 typedef struct { unsigned long pgprot; } pgprot_t;
+struct phys_vec { phys_addr_t paddr; size_t len; };
 
 #endif
