@@ -150,21 +150,42 @@ EXPORT_SYMBOL_GPL(drm_gem_bo_backing_init);
  * Pages
  */
 
-/* A run puts what it holds of each folio, so that no two may share a reference. */
-static int read_folio(struct dma_runs *more, struct folio *folio, pgoff_t *index,
+/* Back to the LRU that they belong to, and without the reference that was taken. */
+static void folios_put_evictable(struct folio_batch *fbatch)
+{
+	check_move_unevictable_folios(fbatch);
+	__folio_batch_release(fbatch);
+	cond_resched();
+}
+
+/* What a batch has goes into a list, or back. No two runs may share a reference. */
+static int add_folios(struct dma_runs *more, struct folio_batch *fbatch, pgoff_t index,
 		      pgoff_t end, gfp_t gfp)
 {
-	/* Of a small folio nothing has to be read before the next one is looked up. */
-	pgoff_t next = folio_test_large(folio) ? min(end, folio_next_index(folio)) : *index + 1;
-	int ret = dma_runs_add(more, *index, page_to_phys(folio_file_page(folio, *index)),
-			       next - *index);
+	struct phys_vec ranges[FOLIO_BATCH_SIZE];
+	unsigned int i, num = folio_batch_count(fbatch);
+	pgoff_t start, next = index;
+	int ret = 0;
 
-	*index = next;
+	for (i = 0; i < num; i++) {
+		struct folio *folio = fbatch->folios[i];
+
+		start = next++;
+		ranges[i].paddr = PFN_PHYS(folio_pfn(folio));
+		/* Of a small folio nothing more has to be read. */
+		if (folio_test_large(folio)) {
+			ranges[i].paddr = page_to_phys(folio_file_page(folio, start));
+			next = min(end, folio_next_index(folio));
+		}
+		ranges[i].len = (next - start) << PAGE_SHIFT;
+		/* shmem has to keep to the zone, also when it swaps in. */
+		if (WARN_ON_ONCE((gfp & __GFP_DMA32) && folio_pfn(folio) >= 0x00100000UL))
+			ret = -EIO;
+	}
+	if (!ret)
+		ret = dma_runs_add_ranges(more, index, ranges, num);
 	if (ret)
-		folio_put(folio);
-	/* shmem has to keep to the zone, also when it swaps in. */
-	else if (WARN_ON_ONCE((gfp & __GFP_DMA32) && folio_pfn(folio) >= 0x00100000UL))
-		ret = -EIO;
+		folios_put_evictable(fbatch);
 
 	return ret;
 }
@@ -182,46 +203,46 @@ static bool folio_is_cached(struct folio *folio, const struct address_space *map
 	return cached;
 }
 
-/* What is in the page cache without a gap, as much as one look-up finds. */
-static int read_cached(struct dma_runs *more, struct address_space *mapping,
-		       pgoff_t *index, pgoff_t end, gfp_t gfp)
+/* What is in the page cache without a gap. Returns where it ends. */
+static pgoff_t look_up_folios(struct address_space *mapping, struct folio_batch *fbatch,
+			      pgoff_t index, pgoff_t end)
 {
-	struct folio_batch fbatch;
-	pgoff_t start = *index;
-	unsigned int i, num;
-	int ret = 0;
+	unsigned int i, n, num;
+	pgoff_t start = index;
 
-	folio_batch_init(&fbatch);
-	num = filemap_get_folios_contig(mapping, &start, end - 1, &fbatch);
-	for (i = 0; !ret && i < num && folio_is_cached(fbatch.folios[i], mapping); i++)
-		ret = read_folio(more, fbatch.folios[i], index, end, gfp);
-	for (; i < num; i++)
-		folio_put(fbatch.folios[i]);
+	num = filemap_get_folios_contig(mapping, &start, end - 1, fbatch);
+	for (n = 0; n < num && folio_is_cached(fbatch->folios[n], mapping); n++)
+		index = folio_next_index(fbatch->folios[n]);
+	for (i = n; i < num; i++)
+		folio_put(fbatch->folios[i]);
+	fbatch->nr = n;
 
-	return ret;
+	return index;
 }
 
-/* The rest is shmem's to allocate or to swap in. It is looked for what there is now and then. */
+/* By batches: what there is, and then what shmem has to allocate or to swap in. */
 static int read_gap(struct dma_runs *more, struct address_space *mapping, pgoff_t index,
 		    pgoff_t end)
 {
 	gfp_t gfp = mapping_gfp_mask(mapping);
-	pgoff_t start, look = index;
-	struct folio *folio;
+	struct folio_batch fbatch;
+	pgoff_t next = index;
 	int ret = 0;
 
-	while (!ret && index < end) {
-		if (index >= look) {
-			start = index;
-			ret = read_cached(more, mapping, &index, end, gfp);
-			/* Behind a batch that is full there may be more. */
-			look = index - start < FOLIO_BATCH_SIZE ? index + FOLIO_BATCH_SIZE : index;
-			continue;
+	for (; !ret && index < end; index = next) {
+		folio_batch_init(&fbatch);
+		next = look_up_folios(mapping, &fbatch, index, end);
+		while (next < end && folio_batch_space(&fbatch)) {
+			struct folio *folio = shmem_read_folio_gfp(mapping, next, gfp);
+
+			if (IS_ERR(folio)) {
+				folios_put_evictable(&fbatch);
+				return PTR_ERR(folio);
+			}
+			folio_batch_add(&fbatch, folio);
+			next = folio_test_large(folio) ? folio_next_index(folio) : next + 1;
 		}
-		folio = shmem_read_folio_gfp(mapping, index, gfp);
-		if (IS_ERR(folio))
-			return PTR_ERR(folio);
-		ret = read_folio(more, folio, &index, end, gfp);
+		ret = add_folios(more, &fbatch, index, end, gfp);
 	}
 
 	return ret;
@@ -246,14 +267,6 @@ static int backing_read(const struct drm_gem_bo_backing *backing, struct dma_run
 	return ret;
 }
 
-/* Back to the LRU that they belong to, and without the reference that was taken. */
-static void folios_put_evictable(struct folio_batch *fbatch)
-{
-	check_move_unevictable_folios(fbatch);
-	__folio_batch_release(fbatch);
-	cond_resched();
-}
-
 static void runs_put(const struct dma_runs *runs, bool dirty, bool accessed)
 {
 	const struct dma_run *run = runs->runs, *last = run + runs->num_runs;
@@ -271,7 +284,7 @@ static void runs_put(const struct dma_runs *runs, bool dirty, bool accessed)
 				folio_mark_dirty(folio);
 			if (accessed)
 				folio_mark_accessed(folio);
-			/* See backing_read(): a small folio has the next page behind it. */
+			/* See add_folios(): a small folio has the next page behind it. */
 			pfn++;
 			if (folio_test_large(folio))
 				pfn = folio_pfn(folio) + folio_nr_pages(folio);
@@ -710,10 +723,9 @@ void drm_gem_bo_backing_fini(struct drm_gem_bo_backing *backing)
 
 	if (backing->runs.kind == DMA_RUNS_IMPORTED)
 		drm_gem_bo_backing_unmap(backing);
-	else
-		drm_WARN_ON(obj->dev, drm_gem_bo_backing_free(backing));
-	/* Better a leak than lists that are linked into what is freed. */
-	dma_runs_clear(&backing->runs);
+	else if (drm_WARN_ON(obj->dev, drm_gem_bo_backing_free(backing)))
+		/* Better a leak than lists that are linked into what is freed. */
+		dma_runs_clear(&backing->runs);
 
 	obj->vma_node.driver_private = NULL;
 	obj->backing = NULL;

@@ -446,6 +446,7 @@ static void fault_bo_cut(struct kunit *test, struct fault_bo *bo)
 		KUNIT_ASSERT_EQ(test, dma_runs_add(&more, i, phys + i * PAGE_SIZE, num), 0);
 		KUNIT_ASSERT_EQ(test, dma_runs_splice(runs, &more), 0);
 		runs->runs[runs->num_runs - 1].cut = i > 0;
+		runs->cut = i > 0;
 	}
 }
 
