@@ -342,7 +342,7 @@ wide() {
 }
 
 check_example() {
-	local source=drivers/gpu/drm/drm_gem_bo_backing.c test=drivers/gpu/drm/tests/drm_gem_bo_backing_test.c
+	local source=Documentation/gpu/drm-gem-bo-backing.rst test=drivers/gpu/drm/tests/drm_gem_bo_backing_test.c
 	if [ ! -e "$LINUX/$source" ] || [ ! -e "$LINUX/$test" ]; then
 		result SKIP doc-example "no helper or no suite yet"
 		return

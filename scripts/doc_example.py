@@ -1,16 +1,16 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0
-"""doc_example.py SOURCE TEST: is the code-block of SOURCE's DOC comment what TEST compiles
-between its example markers? Prints the difference."""
+"""doc_example.py DOCUMENT TEST: is the first code-block of DOCUMENT what TEST compiles between its
+example markers? Prints the difference."""
 import difflib
 import re
 import sys
 
 
 def code_block(text):
-    """The first code-block of a kernel-doc comment, without the comment."""
-    block = re.search(r"\.\. code-block:: c\n \*\n(.*?)\n \*/", text, re.S)
-    return [re.sub(r"^ \*\t?", "", line) for line in block.group(1).splitlines()] if block else []
+    """The first code-block, without its indentation."""
+    block = re.search(r"\.\. code-block:: c\n\n((?:\t.*\n|\n)+)", text)
+    return [line.removeprefix("\t") for line in block.group(1).rstrip().splitlines()] if block else []
 
 
 def marked(text):
