@@ -18,27 +18,6 @@ struct p2pdma_provider;
 struct phys_vec;
 
 /**
- * DOC: words
- *
- * run
- *	A stretch of a buffer that is contiguous for the CPU and, once it is
- *	mapped, for the device.
- * list
- *	The runs of one buffer, sorted by index. What has no run is a hole.
- * kind
- *	How the memory is mapped for DMA. It says what can be done with a list.
- * owner
- *	The device that a list is mapped for. Each other device that reaches the
- *	same memory has a list of its own, made by dma_runs_map_for().
- * cursor
- *	A place in a list. Yields a byte range piece by piece.
- * index, num_pages
- *	Count pages of the CPU.
- * offset, size
- *	Count bytes.
- */
-
-/**
  * enum dma_runs_kind - how the memory of a list is mapped for DMA
  *
  * Independent of how the CPU caches it.
@@ -351,10 +330,7 @@ static inline bool dma_runs_is_mapped(const struct dma_runs *runs)
 	return runs->num_mapped == runs->num_pages;
 }
 
-/*
- * What all runs or none have is not noted in each: that spares dma_runs_unmap() the
- * walk, and lets several lists have one array.
- */
+/* What all or none are is not noted in each, so that lists can have one array. */
 static inline bool dma_run_is_mapped(const struct dma_runs *runs, const struct dma_run *run)
 {
 	return runs->num_mapped && (run->mapped || dma_runs_is_mapped(runs));

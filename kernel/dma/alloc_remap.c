@@ -303,10 +303,7 @@ static bool dev_is_identical(struct device *dev)
 	       dma_run_max_pages(dev) == DMA_RUNS_MAX_PAGES;
 }
 
-/*
- * Whether one array serves them both, as they see the same addresses. Not static for
- * its test alone.
- */
+/* Whether one array serves them both. Not static for its test alone. */
 bool dma_runs_same_for(const struct dma_runs *runs, struct device *dev)
 {
 	KUNIT_STATIC_STUB_REDIRECT(dma_runs_same_for, runs, dev);

@@ -57,6 +57,29 @@ static bool runs_addr_fits(u64 addr, u32 num_pages, u64 max)
 	return PAGE_ALIGNED(addr) && ((u64)num_pages << PAGE_SHIFT) - 1 <= max - addr;
 }
 
+static struct dma_run *runs_last(const struct dma_runs *runs)
+{
+	return runs->num_runs ? &runs->runs[runs->num_runs - 1] : NULL;
+}
+
+/* There has to be room. */
+static struct dma_run *runs_append(struct dma_runs *runs, u32 index, phys_addr_t phys,
+				   dma_addr_t dma_addr, u32 num_pages, bool mapped)
+{
+	struct dma_run *run = &runs->runs[runs->num_runs++];
+
+	*run = (struct dma_run) {
+		.phys = phys,
+		.dma_addr = dma_addr,
+		.index = index,
+		.num_pages = num_pages,
+		.mapped = mapped,
+		.linked = mapped,
+	};
+
+	return run;
+}
+
 /*
  * See dma_runs_add() and dma_runs_add_mapped(). Only a list that shows no pages can
  * do without knowing where they are.
@@ -64,7 +87,7 @@ static bool runs_addr_fits(u64 addr, u32 num_pages, u64 max)
 int __dma_runs_add(struct dma_runs *runs, u32 index, phys_addr_t phys,
 		   dma_addr_t dma_addr, u32 num_pages, bool mapped)
 {
-	struct dma_run *last = runs->num_runs ? &runs->runs[runs->num_runs - 1] : NULL;
+	struct dma_run *last = runs_last(runs);
 
 	if (!runs_has_range(runs, index, num_pages) || (last && index < dma_run_end(last)) ||
 	    (mapped && !runs_addr_fits(dma_addr, num_pages, (dma_addr_t)-1)) ||
@@ -72,25 +95,14 @@ int __dma_runs_add(struct dma_runs *runs, u32 index, phys_addr_t phys,
 						 !runs_addr_fits(phys, num_pages, PHYS_ADDR_MAX)))
 		return -EINVAL;
 
-	if (last && run_follows(last, index, phys, dma_addr, num_pages, mapped)) {
+	if (last && run_follows(last, index, phys, dma_addr, num_pages, mapped))
 		last->num_pages += num_pages;
-	} else {
-		if (runs->num_runs == runs->max_runs && runs_reserve(runs, 1))
-			return -ENOMEM;
-		last = &runs->runs[runs->num_runs++];
-		*last = (struct dma_run) {
-			.phys = phys,
-			.dma_addr = dma_addr,
-			.index = index,
-			.num_pages = num_pages,
-		};
-	}
+	else if (runs_reserve(runs, 1))
+		return -ENOMEM;
+	else
+		runs_append(runs, index, phys, dma_addr, num_pages, mapped);
 	runs->num_populated += num_pages;
-	if (mapped) {
-		last->mapped = 1;
-		last->linked = 1;
-		runs->num_mapped += num_pages;
-	}
+	runs->num_mapped += mapped ? num_pages : 0;
 
 	return 0;
 }
@@ -110,7 +122,7 @@ EXPORT_SYMBOL_GPL(__dma_runs_add);
 int dma_runs_add_ranges(struct dma_runs *runs, u32 index, const struct phys_vec *ranges,
 			u32 num_ranges)
 {
-	struct dma_run *last = runs->num_runs ? &runs->runs[runs->num_runs - 1] : NULL;
+	struct dma_run *last = runs_last(runs);
 	u32 i, pages, num_pages = 0, more = 0;
 	phys_addr_t next = DMA_RUN_NO_PHYS;
 
@@ -128,19 +140,13 @@ int dma_runs_add_ranges(struct dma_runs *runs, u32 index, const struct phys_vec 
 		return -ENOMEM;
 
 	runs->num_populated += num_pages;
-	last = runs->num_runs ? &runs->runs[runs->num_runs - 1] : NULL;
+	last = runs_last(runs);
 	for (i = 0; i < num_ranges; i++, index += pages) {
 		pages = ranges[i].len >> PAGE_SHIFT;
-		if (last && run_follows(last, index, ranges[i].paddr, 0, pages, false)) {
+		if (last && run_follows(last, index, ranges[i].paddr, 0, pages, false))
 			last->num_pages += pages;
-			continue;
-		}
-		last = &runs->runs[runs->num_runs++];
-		*last = (struct dma_run) {
-			.phys = ranges[i].paddr,
-			.index = index,
-			.num_pages = pages,
-		};
+		else
+			last = runs_append(runs, index, ranges[i].paddr, 0, pages, false);
 	}
 
 	return 0;
@@ -294,7 +300,8 @@ void dma_runs_join(struct dma_runs *runs)
 	for (i = 1; i < runs->num_runs; i++) {
 		struct dma_run *run = &runs->runs[i];
 
-		if (run->cut && !run->mapped && !runs->runs[n].mapped)
+		if (run->cut && !dma_run_is_mapped(runs, run) &&
+		    !dma_run_is_mapped(runs, &runs->runs[n]))
 			runs->runs[n].num_pages += run->num_pages;
 		else if (++n != i)
 			runs->runs[n] = *run;

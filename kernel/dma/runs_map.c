@@ -396,6 +396,22 @@ static bool runs_may_bounce(const struct dma_runs *runs)
 	       dma_run_max_pages(runs->dev) < DMA_RUNS_MAX_PAGES;
 }
 
+static int runs_map_or_bounce(struct dma_runs *runs, u32 first, u32 end)
+{
+	unsigned long attrs = runs->attrs;
+	int ret;
+
+	runs->attrs |= DMA_ATTR_NO_BOUNCE;
+	ret = runs_map_range(runs, first, end);
+	runs->attrs = attrs;
+	if (ret == -EIO && runs_may_bounce(runs)) {
+		ret = runs_map_range(runs, first, end);
+		runs->bounced |= !ret;
+	}
+
+	return ret;
+}
+
 /**
  * dma_runs_map - map a range for the device of a list
  * @runs: a streaming list or a resource
@@ -415,7 +431,6 @@ static bool runs_may_bounce(const struct dma_runs *runs)
 int dma_runs_map(struct dma_runs *runs, u32 index, u32 num_pages)
 {
 	u32 first, end = index + num_pages;
-	unsigned long attrs;
 	int ret;
 
 	might_sleep();
@@ -445,14 +460,7 @@ int dma_runs_map(struct dma_runs *runs, u32 index, u32 num_pages)
 	first = dma_runs_find(runs, index) - runs->runs;
 	/* As far as whole runs go, also when they are cut. */
 	end = dma_run_end(dma_runs_find(runs, end - 1));
-	attrs = runs->attrs;
-	runs->attrs |= DMA_ATTR_NO_BOUNCE;
-	ret = runs_map_range(runs, first, end);
-	runs->attrs = attrs;
-	if (ret == -EIO && runs_may_bounce(runs)) {
-		ret = runs_map_range(runs, first, end);
-		runs->bounced |= !ret;
-	}
+	ret = runs_map_or_bounce(runs, first, end);
 	dma_runs_check(runs);
 
 	return ret;
@@ -483,12 +491,8 @@ static bool runs_unmap_all(struct dma_runs *runs)
  */
 void dma_runs_unmap(struct dma_runs *runs)
 {
-	u32 nr;
-
 	if (runs->borrowed || !runs_unmap_all(runs))
 		return;
-	for (nr = 0; runs->cut && nr < runs->num_runs; nr++)
-		run_set(&runs->runs[nr], false, false);
 	dma_runs_join(runs);
 	dma_runs_check(runs);
 }
@@ -562,9 +566,6 @@ struct dma_runs *dma_runs_map_ranges(struct device *dev, enum dma_data_direction
 
 	for (i = 0; i < num_ranges; i++)
 		num_pages += PHYS_PFN(ranges[i].len);
-	/* There would be no first run to be mapped. */
-	if (!num_pages)
-		return ERR_PTR(-EINVAL);
 	if (num_pages > DMA_RUNS_MAX_PAGES)
 		return ERR_PTR(-E2BIG);
 	if (!provider && dev_is_pci(dev))
@@ -655,10 +656,7 @@ struct runs_vmap {
 	pte_t pte;
 };
 
-/*
- * For a run as long as that a walk of the page table is worth it. But KMSAN has to be
- * told of the pages.
- */
+/* A run as long as that is worth a walk of its own. But KMSAN has to hear of the pages. */
 #define VMAP_RUN	(IS_ENABLED(CONFIG_KMSAN) ? U32_MAX : 16)
 
 static int runs_vmap_pte(pte_t *pte, unsigned long addr, void *data)
@@ -671,7 +669,9 @@ static int runs_vmap_pte(pte_t *pte, unsigned long addr, void *data)
 	if (kmsan_vmap_pages_range_noflush(addr, addr + PAGE_SIZE, map->prot, &page, PAGE_SHIFT,
 					   GFP_KERNEL))
 		return -ENOMEM;
-	set_pte_at(&init_mm, addr, pte, pte_advance_pfn(map->pte, pfn));
+	/* The cheaper one takes no PFN that is larger than a long. */
+	set_pte_at(&init_mm, addr, pte, IS_ENABLED(CONFIG_64BIT) ?
+		   pte_advance_pfn(map->pte, pfn) : pfn_pte(pfn, map->prot));
 	if (map->index == dma_run_end(map->run))
 		map->run++;
 
@@ -722,7 +722,12 @@ void *dma_runs_vmap(const struct dma_runs *runs, u64 offset, u64 size, pgprot_t 
 	/* Aligned for the largest entries, where addresses are plenty. */
 	unsigned long align = IS_ENABLED(CONFIG_HAVE_ARCH_HUGE_VMAP) &&
 			      IS_ENABLED(CONFIG_64BIT) ? VM_IOREMAP : 0;
-	struct runs_vmap map = { .index = offset >> PAGE_SHIFT, .prot = pgprot_nx(prot) };
+	struct runs_vmap map = {
+		.index = offset >> PAGE_SHIFT,
+		.end = (offset + size) >> PAGE_SHIFT,
+		.prot = pgprot_nx(prot),
+		.pte = pfn_pte(0, pgprot_nx(prot)),
+	};
 	struct vm_struct *area;
 	struct dma_cursor cur;
 	unsigned long addr;
@@ -739,9 +744,7 @@ void *dma_runs_vmap(const struct dma_runs *runs, u64 offset, u64 size, pgprot_t 
 		return ERR_PTR(-ENOMEM);
 
 	map.run = cur.run;
-	map.pte = pfn_pte(0, map.prot);
 	addr = (unsigned long)area->addr;
-	map.end = map.index + (size >> PAGE_SHIFT);
 	ret = runs_vmap(&map, addr);
 	if (ret) {
 		vunmap(area->addr);
