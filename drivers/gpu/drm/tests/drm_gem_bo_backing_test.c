@@ -9,13 +9,13 @@
 #include <linux/dma-mapping.h>
 #include <linux/dma-resv.h>
 #include <linux/file.h>
+#include <linux/folio_batch.h>
 #include <linux/iosys-map.h>
 #include <linux/mman.h>
 #include <linux/prandom.h>
 #include <linux/scatterlist.h>
 #include <linux/shmem_fs.h>
 #include <linux/sizes.h>
-#include <linux/swap.h>
 #include <linux/uaccess.h>
 #include <linux/workqueue.h>
 
@@ -1120,6 +1120,7 @@ static void test_populate_cached(struct kunit *test)
 	struct drm_gem_bo_backing *b = &shmem_bo(test)->backing;
 	struct address_space *mapping = b->obj->filp->f_mapping;
 	struct page *page;
+	int extra = 0;
 	u32 i;
 
 	KUNIT_ASSERT_EQ(test, vfs_fallocate(b->obj->filp, 0, TEST_SIZE / 2, TEST_SIZE / 4), 0);
@@ -1140,15 +1141,16 @@ static void test_populate_cached(struct kunit *test)
 	}
 	KUNIT_ASSERT_EQ(test, drm_gem_bo_backing_free(b), 0);
 
-	/* None of those has a reference left, or lost one; the LRU's batches have some. */
-	lru_add_drain_all();
+	/* None of those lost a reference, or has one left: only other CPUs' batches have. */
 	for (i = 0; i < TEST_PAGES; i++) {
 		struct folio *folio = shmem_read_folio(mapping, i);
 
 		KUNIT_ASSERT_FALSE(test, IS_ERR(folio));
-		KUNIT_EXPECT_EQ(test, folio_ref_count(folio), 1 + folio_nr_pages(folio));
+		extra += folio_ref_count(folio) - 1 - folio_nr_pages(folio);
 		folio_put(folio);
 	}
+	KUNIT_EXPECT_GE(test, extra, 0);
+	KUNIT_EXPECT_LE(test, extra, FOLIO_BATCH_SIZE * ((int)num_online_cpus() - 1));
 	dma_resv_unlock(b->obj->resv);
 }
 
