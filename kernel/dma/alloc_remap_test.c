@@ -196,6 +196,7 @@ static void test_direction(struct kunit *test)
 	struct remap_test *t = test->priv;
 	phys_addr_t pages[TEST_PAGES];
 	struct dma_runs *r[3];
+	bool both;
 	int i, j;
 
 	fill_contiguous(pages, t->phys);
@@ -206,8 +207,8 @@ static void test_direction(struct kunit *test)
 		for (j = 0; j < ARRAY_SIZE(r); j++) {
 			KUNIT_ASSERT_NOT_ERR_OR_NULL(test, r[j]);
 			/* What the CPU wrote is not dropped with its cache. */
-			KUNIT_EXPECT_TRUE(test, r[j]->dir == (dir[i] == DMA_FROM_DEVICE &&
-					  dma_dev_need_sync(r[j]->dev) ? DMA_BIDIRECTIONAL : dir[i]));
+			both = dir[i] == DMA_FROM_DEVICE && dma_dev_need_sync(r[j]->dev);
+			KUNIT_EXPECT_TRUE(test, r[j]->dir == (both ? DMA_BIDIRECTIONAL : dir[i]));
 			dma_runs_free(r[j]);
 		}
 	}

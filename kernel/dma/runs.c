@@ -97,10 +97,10 @@ int __dma_runs_add(struct dma_runs *runs, u32 index, phys_addr_t phys,
 
 	if (last && run_follows(last, index, phys, dma_addr, num_pages, mapped))
 		last->num_pages += num_pages;
-	else if (runs_reserve(runs, 1))
-		return -ENOMEM;
-	else
+	else if (!runs_reserve(runs, 1))
 		runs_append(runs, index, phys, dma_addr, num_pages, mapped);
+	else
+		return -ENOMEM;
 	runs->num_populated += num_pages;
 	runs->num_mapped += mapped ? num_pages : 0;
 

@@ -686,7 +686,8 @@ static int runs_vmap(struct runs_vmap *map, unsigned long addr)
 
 	for (; !ret && map->index < map->end; addr += size) {
 		const struct dma_run *run = map->run;
-		u32 skip = map->index - run->index, num = min(dma_run_end(run), map->end) - map->index;
+		u32 num = min(dma_run_end(run), map->end) - map->index;
+		u32 skip = map->index - run->index;
 
 		if (num >= VMAP_RUN) {
 			size = (unsigned long)num << PAGE_SHIFT;

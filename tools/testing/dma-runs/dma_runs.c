@@ -810,24 +810,24 @@ static void large_pieces(void)
 	dma_runs_clear(&runs);
 }
 
-enum range_kind { NEXT_PAGE, JUMP, NEXT_PAGES, NO_LEN, ODD_LEN, ODD_ADDR, WRAPS, TOO_LONG, NUM_RANGES };
+enum range_kind {
+	NEXT_PAGE, JUMP, NEXT_PAGES, NO_LEN, ODD_LEN, ODD_ADDR, WRAPS, TOO_LONG, NUM_RANGES
+};
 
 static struct phys_vec range_after(phys_addr_t phys, enum range_kind kind)
 {
-	struct phys_vec range = { phys, PAGE_SIZE };
+	const struct phys_vec ranges[NUM_RANGES] = {
+		[NEXT_PAGE] = { phys, PAGE_SIZE },
+		[JUMP] = { phys + 5 * PAGE_SIZE, PAGE_SIZE },
+		[NEXT_PAGES] = { phys, 3 * PAGE_SIZE },
+		[NO_LEN] = { phys, 0 },
+		[ODD_LEN] = { phys, PAGE_SIZE - 1 },
+		[ODD_ADDR] = { phys + 1, PAGE_SIZE },
+		[WRAPS] = { (phys_addr_t)-PAGE_SIZE, 2 * PAGE_SIZE },
+		[TOO_LONG] = { phys, 9 * PAGE_SIZE },
+	};
 
-	switch (kind) {
-	case JUMP: range.paddr += 5 * PAGE_SIZE; break;
-	case NEXT_PAGES: range.len = 3 * PAGE_SIZE; break;
-	case NO_LEN: range.len = 0; break;
-	case ODD_LEN: range.len--; break;
-	case ODD_ADDR: range.paddr++; break;
-	case WRAPS: range = (struct phys_vec) { (phys_addr_t)-PAGE_SIZE, 2 * PAGE_SIZE }; break;
-	case TOO_LONG: range.len = 9 * PAGE_SIZE; break;
-	default: break;
-	}
-
-	return range;
+	return ranges[kind];
 }
 
 /* @how: a run that is there before, of its memory or not; and where the ranges go. */
@@ -855,9 +855,9 @@ static void add_ranges_as(u32 how, const u8 *kinds, u32 num)
 		ranges[i] = range_after(phys, kinds[i]);
 		phys = ranges[i].paddr + ranges[i].len;
 		if (!ret)
-			ret = PAGE_ALIGNED(ranges[i].len) ?
-			      dma_runs_add(&twin, at, ranges[i].paddr, ranges[i].len >> PAGE_SHIFT) :
-			      -EINVAL;
+			ret = dma_runs_add(&twin, at, ranges[i].paddr, ranges[i].len >> PAGE_SHIFT);
+		if (!PAGE_ALIGNED(ranges[i].len))
+			ret = -EINVAL;
 		at += ranges[i].len >> PAGE_SHIFT;
 	}
 	alloc_failed = false;
@@ -878,7 +878,9 @@ static void add_ranges_as(u32 how, const u8 *kinds, u32 num)
 static void add_ranges_room(void)
 {
 	const struct phys_vec ranges[] = {
-		{ 100 * PAGE_SIZE, PAGE_SIZE }, { 101 * PAGE_SIZE, PAGE_SIZE }, { 200 * PAGE_SIZE, PAGE_SIZE }
+		{ 100 * PAGE_SIZE, PAGE_SIZE },
+		{ 101 * PAGE_SIZE, PAGE_SIZE },
+		{ 200 * PAGE_SIZE, PAGE_SIZE },
 	};
 	struct dma_runs runs;
 
