@@ -187,7 +187,7 @@ static void unmap_dma(struct drm_gem_shmem_object *shmem)
 
 static size_t list_bytes(const struct dma_runs *list)
 {
-	return list->borrowed ? 0 : list->max_runs * sizeof(*list->runs);
+	return list->max_runs * sizeof(*list->runs);
 }
 
 static size_t metadata(struct drm_gem_shmem_object *shmem)

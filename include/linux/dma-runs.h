@@ -104,7 +104,7 @@ struct dma_runs {
 	/** @num_runs: private, how many. */
 	u32 num_runs;
 
-	/** @max_runs: private, how many @runs has room for. */
+	/** @max_runs: private, how many @runs has room for; 0 if it is borrowed. */
 	u32 max_runs;
 
 	/** @num_pages: size of the buffer, in pages. */

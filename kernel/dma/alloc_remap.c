@@ -324,7 +324,7 @@ static int runs_copy(struct dma_runs *copy, const struct dma_runs *runs)
 	if (!copy->runs)
 		return -ENOMEM;
 	copy->num_runs = runs->num_runs;
-	copy->max_runs = runs->num_runs;
+	copy->max_runs = copy->borrowed ? 0 : runs->num_runs;
 	copy->num_populated = runs->num_populated;
 	copy->num_mapped = own || copy->borrowed ? runs->num_mapped : 0;
 	copy->cut = runs->cut;

@@ -123,17 +123,19 @@ int dma_runs_add_ranges(struct dma_runs *runs, u32 index, const struct phys_vec 
 			u32 num_ranges)
 {
 	struct dma_run *last = runs_last(runs);
-	u32 i, pages, num_pages = 0, more = 0;
 	phys_addr_t next = DMA_RUN_NO_PHYS;
+	u32 i, num_pages = 0, more = 0;
+	size_t pages;
 
 	if (last && index < dma_run_end(last))
 		return -EINVAL;
 	for (i = 0; i < num_ranges; next = ranges[i].paddr + ranges[i].len, i++) {
-		if (!PAGE_ALIGNED(ranges[i].len) || ranges[i].len >> PAGE_SHIFT > runs->num_pages ||
-		    !runs_addr_fits(ranges[i].paddr, ranges[i].len >> PAGE_SHIFT, PHYS_ADDR_MAX) ||
-		    !runs_has_range(runs, index + num_pages, ranges[i].len >> PAGE_SHIFT))
+		pages = ranges[i].len >> PAGE_SHIFT;
+		if (!PAGE_ALIGNED(ranges[i].len) || pages > runs->num_pages ||
+		    !runs_addr_fits(ranges[i].paddr, pages, PHYS_ADDR_MAX) ||
+		    !runs_has_range(runs, index + num_pages, pages))
 			return -EINVAL;
-		num_pages += ranges[i].len >> PAGE_SHIFT;
+		num_pages += pages;
 		more += ranges[i].paddr != next;
 	}
 	if (runs_reserve(runs, more))
@@ -344,7 +346,7 @@ bool dma_runs_valid(const struct dma_runs *runs)
 	}
 
 	return populated == runs->num_populated && mapped == runs->num_mapped &&
-	       runs->num_runs <= runs->max_runs;
+	       (runs->borrowed || runs->num_runs <= runs->max_runs);
 }
 
 /* After each change. */

@@ -171,7 +171,7 @@ static int read_gap(struct dma_runs *more, struct address_space *mapping, pgoff_
 				return PTR_ERR(folio);
 			}
 			folio_batch_add(&fbatch, folio);
-			next = folio_test_large(folio) ? folio_next_index(folio) : next + 1;
+			next = folio_next_index(folio);
 		}
 		ret = add_folios(more, &fbatch, index, end, gfp);
 	}

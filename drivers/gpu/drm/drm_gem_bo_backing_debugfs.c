@@ -23,7 +23,7 @@ static size_t backing_metadata_size(const struct drm_gem_bo_backing *backing)
 	/* A list that the exporter handed over is counted there. */
 	size += backing->runs.max_runs * sizeof(*backing->runs.runs);
 	list_for_each_entry(other, &backing->runs.others, node)
-		size += sizeof(*other) + !other->borrowed * other->max_runs * sizeof(*other->runs);
+		size += sizeof(*other) + other->max_runs * sizeof(*other->runs);
 
 	return size;
 }
