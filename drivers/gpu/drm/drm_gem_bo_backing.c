@@ -102,12 +102,10 @@ static int add_folios(struct dma_runs *more, struct folio_batch *fbatch, pgoff_t
 		struct folio *folio = fbatch->folios[i];
 
 		start = next++;
-		ranges[i].paddr = PFN_PHYS(folio_pfn(folio));
 		/* Of a small folio nothing more has to be read. */
-		if (folio_test_large(folio)) {
-			ranges[i].paddr = page_to_phys(folio_file_page(folio, start));
+		if (folio_test_large(folio))
 			next = min(end, folio_next_index(folio));
-		}
+		ranges[i].paddr = page_to_phys(folio_file_page(folio, start));
 		ranges[i].len = (next - start) << PAGE_SHIFT;
 		/* shmem has to keep to the zone, also when it swaps in. */
 		if (WARN_ON_ONCE((gfp & __GFP_DMA32) && folio_pfn(folio) >= 0x00100000UL))
