@@ -2,9 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0
 # make source: build/linux = Debian's kernel source and one commit per patch (BASE=1: without them).
 #
-# The commits are made beside the work tree (git mailinfo + git apply --cached: what git am
-# does, no fuzz, no three-way), and the work tree then moves from the old tip to the new one,
-# so that only files whose content changed are touched and rebuilt.
+# The commits are made beside the work tree (scripts/commits.py), which then moves from the old tip
+# to the new one, so that only files whose content changed are touched and rebuilt.
 set -euo pipefail
 # shellcheck source=scripts/lib.sh
 . "$(dirname "$0")/lib.sh"
@@ -15,7 +14,6 @@ BASE=${BASE:-}
 FORCE=${FORCE:-}
 RESEED=${RESEED:-}
 KERNEL=${KERNEL:-}
-TMP=$BUILD/tmp.source
 
 deb() { printf '%s/downloads/%s_%s_all.deb\n' "$CACHE" "$KERNEL_PKG" "$KERNEL_VERSION"; }
 
@@ -74,7 +72,6 @@ pinned_repo() {
 	[ ! -e "$repo/complete" ] || return 0
 	fetch
 	stage "importing $KERNEL_PKG $KERNEL_VERSION into git"
-	need python3
 	rm -rf "$repo"
 	git init -q --bare "$repo"
 	{ dpkg-deb --fsys-tarfile "$(deb)" | tar -xO "./$KERNEL_TARBALL" | xz -dc -T0 |
@@ -150,7 +147,7 @@ base_key() {
 
 # base_tree: the unpatched tree for comparisons.
 base_tree() {
-	local LINUX=$BASE_LINUX key tip p
+	local LINUX=$BASE_LINUX key tip
 	key=$(base_key)
 	if [ "$(cat "$LINUX/.git/base-key" 2>/dev/null)" = "$key" ]; then
 		if ! dirty "$LINUX"; then
@@ -165,10 +162,7 @@ base_tree() {
 	else
 		checkout_base "$LINUX" base
 	fi
-	mkdir -p "$TMP"
-	tip=$(git -C "$LINUX" rev-parse refs/tags/base)
-	while read -r p; do tip=$(commit_patch "$p" "$tip"); done < <(base_patches)
-	rm -rf "$TMP"
+	tip=$(base_patches | "$TOP/scripts/commits.py" "$LINUX" "$TOP")
 	git -C "$LINUX" reset -q --hard "$tip"
 	printf '%s\n' "$key" >"$LINUX/.git/base-key"
 }
@@ -188,42 +182,11 @@ check_homes() {
 	[ -z "$bad" ] || die "a patch edits $bad, which is a new file here: edit the file instead"
 }
 
-# commit_patch FILE PARENT: the commit of a patch on top of PARENT, on stdout.
-commit_patch() {
-	local name=${1##*/} info f mode blob
-	export GIT_INDEX_FILE=$TMP/index
-	info=$(git -C "$LINUX" mailinfo -b "$TMP/msg" "$TMP/diff" <"$1") || die "$name is no mail"
-	# The index of the patch before is that of its commit.
-	[ "$(cat "$TMP/indexed" 2>/dev/null)" = "$2" ] || git -C "$LINUX" read-tree "$2"
-	if grep -q '^diff --git ' "$TMP/diff"; then
-		git -C "$LINUX" apply --cached --whitespace=nowarn "$TMP/diff" 2>"$TMP/err" ||
-			die "$name does not apply: $(head -n 1 "$TMP/err")"
-	fi
-	while read -r f; do
-		if git -C "$LINUX" cat-file -e "$2:$f" 2>/dev/null; then die "$name: New-file: $f is already in the tree"; fi
-		mode=100644
-		[ ! -x "$TOP/$f" ] || mode=100755
-		blob=$(git -C "$LINUX" hash-object -w --no-filters "$TOP/$f")
-		git -C "$LINUX" update-index --add --cacheinfo "$mode,$blob,$f"
-	done < <(patch_new_files "$1")
-	{
-		field Subject
-		echo
-		sed '/^New-file: /d' "$TMP/msg"
-	} | git stripspace >"$TMP/full"
-	author "$(field Author)" "$(field Email)" "$(field Date)" \
-		git -C "$LINUX" commit-tree -p "$2" -F "$TMP/full" "$(git -C "$LINUX" write-tree)" | tee "$TMP/indexed"
-	unset GIT_INDEX_FILE
-}
-
-# field NAME: one of mailinfo's fields of the patch at hand (commit_patch's info).
-field() { printf '%s\n' "$info" | sed -n "s/^$1: //p"; }
-
 # series_key: changes when the base, a patch, a new file or this script does.
 series_key() {
 	{
 		git --git-dir="$BASE_REPO" rev-parse base
-		cat "$TOP/scripts/source.sh"
+		cat "$TOP/scripts/source.sh" "$TOP/scripts/commits.py"
 		series_content
 	} | sha256sum | cut -d' ' -f1
 }
@@ -254,7 +217,7 @@ move_to() {
 
 # series_tree: build/linux brought to what patches/ and the new files say.
 series_tree() {
-	local key tip p
+	local key tip
 	key=$(series_key)
 	if [ -e "$LINUX/.git/series-key" ]; then
 		if [ -z "$RESEED" ] && [ "$(cat "$LINUX/.git/series-key")" = "$key" ]; then
@@ -275,10 +238,7 @@ series_tree() {
 	fi
 	check_homes
 	stage "series: $(series_patches | wc -l) patches, $(overlay_files | wc -l) new files"
-	mkdir -p "$TMP"
-	tip=$(git -C "$LINUX" rev-parse base)
-	while read -r p; do tip=$(commit_patch "$p" "$tip"); done < <(series_patches)
-	rm -rf "$TMP"
+	tip=$(series_patches | "$TOP/scripts/commits.py" "$LINUX" "$TOP")
 	if [ -n "$RESEED" ] && [ "$(git -C "$LINUX" rev-parse 'HEAD^{tree}')" != "$(git -C "$LINUX" rev-parse "$tip^{tree}")" ]; then
 		die "patches/ on ${KERNEL:-the pinned kernel} does not give build/linux's tree; its commits are kept (was it made with another KERNEL=?)"
 	fi
@@ -287,7 +247,7 @@ series_tree() {
 	printf '%s\n' "$key" >"$LINUX/.git/series-key"
 }
 
-need git xz-utils ca-certificates
+need git xz-utils ca-certificates python3
 exec 9>"$BUILD/source.lock"
 flock 9
 mkdir -p "$CACHE/downloads" "$BUILD/log"
