@@ -234,6 +234,8 @@ void dma_runs_unpin_user(struct dma_runs *runs, bool dirty);
 int dma_runs_alloc_pages(struct dma_runs *runs, gfp_t gfp);
 void dma_runs_free_pages(struct dma_runs *runs);
 
+int dma_runs_insert(const struct dma_runs *runs, struct vm_area_struct *vma,
+		    unsigned long addr, u32 index, u32 num_pages, bool write);
 #ifdef CONFIG_MMU
 void *dma_runs_vmap(const struct dma_runs *runs, u64 offset, u64 size, pgprot_t prot);
 #else

@@ -756,6 +756,64 @@ void *dma_runs_vmap(const struct dma_runs *runs, u64 offset, u64 size, pgprot_t 
 	return area->addr;
 }
 EXPORT_SYMBOL_GPL(dma_runs_vmap);
+
+/* So many are collected before the page table is locked. */
+#define INSERT_BATCH	64
+
+static u32 cursor_next_pfns(struct dma_cursor *cur, unsigned long *pfns)
+{
+	u32 i, num, n = 0;
+
+	while (dma_cursor_next_phys_max(cur, (u64)(INSERT_BATCH - n) << PAGE_SHIFT)) {
+		num = cur->size >> PAGE_SHIFT;
+		for (i = 0; i < num; i++)
+			pfns[n++] = PHYS_PFN(cur->phys) + i;
+	}
+
+	return n;
+}
+
+/**
+ * dma_runs_insert - fill a part of a user mapping
+ * @runs: a list with pages
+ * @vma: the mapping, VM_PFNMAP and not a COW mapping
+ * @addr: where in it
+ * @index: which page of the buffer goes there
+ * @num_pages: how many, at least one
+ * @write: map them writable and dirty, see vm_insert_pfns()
+ *
+ * For fault handlers. What is mapped already stays. Stops before what cannot be
+ * mapped. May sleep.
+ *
+ * Return: how many pages are mapped now, counted from the first and at least one, or
+ * what dma_cursor_begin_phys() or, for the first page, vm_insert_pfns() says.
+ */
+int dma_runs_insert(const struct dma_runs *runs, struct vm_area_struct *vma,
+		    unsigned long addr, u32 index, u32 num_pages, bool write)
+{
+	unsigned long pfns[INSERT_BATCH];
+	struct dma_cursor cur;
+	int ret, done = 0;
+	u32 i, n;
+
+	ret = dma_cursor_begin_phys(&cur, runs, (u64)index << PAGE_SHIFT,
+				    (u64)num_pages << PAGE_SHIFT);
+	if (ret)
+		return ret;
+
+	while ((n = cursor_next_pfns(&cur, pfns))) {
+		/* Each call ends with a page table. */
+		for (i = 0; i < n; i += ret) {
+			ret = vm_insert_pfns(vma, addr + done * PAGE_SIZE, pfns + i, n - i, write);
+			if (ret < 0)
+				return done ?: ret;
+			done += ret;
+		}
+	}
+
+	return done;
+}
+EXPORT_SYMBOL_GPL(dma_runs_insert);
 #endif /* CONFIG_MMU */
 
 /**

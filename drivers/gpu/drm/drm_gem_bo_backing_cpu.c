@@ -268,9 +268,6 @@ EXPORT_SYMBOL_GPL(drm_gem_bo_backing_mmap);
 #define FAULT_PAGES		16U
 #define FAULT_PAGES_MAX		min(512U, (u32)PTRS_PER_PTE)
 
-/* So many are collected before the page table is locked. */
-#define FAULT_BATCH		64
-
 /*
  * Returns how many pages to fill. They are in the mapping and in the page table that
  * is there anyway, and end aligned, so that an MMU can take several for one.
@@ -291,13 +288,6 @@ static u32 backing_fault_pages(struct drm_gem_bo_backing *backing, const struct 
 	return num;
 }
 
-static int cursor_begin_pages(struct dma_cursor *cur, const struct drm_gem_bo_backing *backing,
-			      pgoff_t index, u32 num)
-{
-	return dma_cursor_begin_phys(cur, &backing->runs, (u64)index << PAGE_SHIFT,
-				     (u64)num << PAGE_SHIFT);
-}
-
 static void pfns_mark_dirty(unsigned long pfn, u32 num)
 {
 	unsigned long end = pfn + num;
@@ -310,22 +300,6 @@ static void pfns_mark_dirty(unsigned long pfn, u32 num)
 	}
 }
 
-/* The next pages of a walk, marked dirty if they are going to be writable. */
-static int cursor_next_pfns(struct dma_cursor *cur, unsigned long *pfns, bool write)
-{
-	u32 i, num, n = 0;
-
-	while (dma_cursor_next_phys_max(cur, (u64)(FAULT_BATCH - n) << PAGE_SHIFT)) {
-		num = cur->size >> PAGE_SHIFT;
-		if (write)
-			pfns_mark_dirty(PHYS_PFN(cur->phys), num);
-		for (i = 0; i < num; i++)
-			pfns[n++] = PHYS_PFN(cur->phys) + i;
-	}
-
-	return n;
-}
-
 /*
  * All that a write fills becomes writable, and with that dirty: who follows the
  * page table, as KVM does, may not ask again. What a read fills has to tell of its
@@ -335,29 +309,23 @@ static vm_fault_t backing_fault_ptes(struct drm_gem_bo_backing *backing, struct 
 				     pgoff_t index, unsigned long pfn)
 {
 	bool write = vmf->flags & FAULT_FLAG_WRITE;
-	unsigned long pfns[FAULT_BATCH];
 	u32 num = backing_fault_pages(backing, vmf, index);
-	unsigned long addr = vmf->address;
 	struct dma_cursor cur;
-	int ret, n;
+	int ret;
 
 	/* The page alone, also if there is a hole. */
-	if (num == 1 || cursor_begin_pages(&cur, backing, index, num)) {
+	if (num == 1 || dma_cursor_begin_phys(&cur, &backing->runs, (u64)index << PAGE_SHIFT,
+					      (u64)num << PAGE_SHIFT)) {
 		if (write)
 			pfns_mark_dirty(pfn, 1);
-		ret = vm_insert_pfns(vmf->vma, addr, &pfn, 1, write);
-		return ret < 0 ? vmf_error(ret) : VM_FAULT_NOPAGE;
-	}
-	while ((n = cursor_next_pfns(&cur, pfns, write))) {
-		ret = vm_insert_pfns(vmf->vma, addr, pfns, n, write);
-		if (ret < 0 && addr == vmf->address)
-			return vmf_error(ret);
-		if (ret < n)
-			break;
-		addr += n * PAGE_SIZE;
+		ret = vm_insert_pfns(vmf->vma, vmf->address, &pfn, 1, write);
+	} else {
+		while (write && dma_cursor_next_phys(&cur))
+			pfns_mark_dirty(PHYS_PFN(cur.phys), cur.size >> PAGE_SHIFT);
+		ret = dma_runs_insert(&backing->runs, vmf->vma, vmf->address, index, num, write);
 	}
 
-	return VM_FAULT_NOPAGE;
+	return ret < 0 ? vmf_error(ret) : VM_FAULT_NOPAGE;
 }
 
 /* One entry for a whole PMD, if the run of a page and the mapping have that. */
