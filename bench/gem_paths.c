@@ -394,6 +394,42 @@ static int run_map(struct drm_gem_shmem_object *shmem)
 	return 0;
 }
 
+/*
+ * How often the IOMMU has to forget what it has cached when an object is unmapped:
+ * the domain's own function, counted.
+ */
+static const struct iommu_domain_ops *domain_ops;
+static unsigned int num_flushes;
+
+static void count_flush(struct iommu_domain *domain, struct iommu_iotlb_gather *gather)
+{
+	num_flushes++;
+	domain_ops->iotlb_sync(domain, gather);
+}
+
+static int run_flushes(struct drm_gem_shmem_object *shmem)
+{
+	struct iommu_domain *domain = iommu_get_domain_for_dev(drm->dev);
+	struct iommu_domain_ops counting;
+	int ret;
+
+	if (!device_iommu_mapped(drm->dev))
+		return 0;
+	ret = map_dma(shmem);
+	if (ret)
+		return ret;
+	domain_ops = domain->ops;
+	counting = *domain_ops;
+	counting.iotlb_sync = count_flush;
+	num_flushes = 0;
+	domain->ops = &counting;
+	unmap_dma(shmem);
+	domain->ops = domain_ops;
+	result("flushes", num_flushes);
+
+	return 0;
+}
+
 static int run_vmap(struct drm_gem_shmem_object *shmem)
 {
 	unsigned int i, n = repeats();
@@ -550,6 +586,8 @@ static int run_pinned(struct drm_gem_shmem_object *shmem)
 	int ret;
 
 	ret = run_map(shmem);
+	if (!ret)
+		ret = run_flushes(shmem);
 	if (!ret)
 		ret = run_vmap(shmem);
 	if (ret)

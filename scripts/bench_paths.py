@@ -21,8 +21,8 @@ LARGE = ("2M", "contiguous")
 # In the table: measure, what it counts.
 MEASURES = {
     "metadata": "bytes", "import-metadata": "bytes", "ranges": "runs or entries", "ranges-dma": "DMA ranges",
-    "blocks-2M": "blocks of 2 MiB", "write-faults": "faults", "write": "instructions", "read-faults": "faults",
-    "read": "instructions", "read-write-faults": "faults", "read-write": "instructions", "one-page-faults": "faults",
+    "blocks-2M": "blocks of 2 MiB", "flushes": "invalidations", "write-faults": "faults", "write": "instructions",
+    "read-faults": "faults", "read": "instructions", "read-write-faults": "faults", "read-write": "instructions", "one-page-faults": "faults",
     "one-page": "instructions", "life": "instructions", "populate-new": "instructions", "populate": "instructions",
     "put": "instructions", "map": "instructions", "unmap": "instructions", "vmap+vunmap": "instructions",
     "look-up": "instructions", "look-up-dma": "instructions", "share": "instructions", "share-old": "instructions",
@@ -57,12 +57,14 @@ RATIOS = (
     ("direct", "look-up-dma", LAYOUTS, 64 * MIB, 1.02),
     ("direct", "create+destroy", LAYOUTS, 64 * MIB, 1.02),
     ("direct", "threads-create+destroy", LAYOUTS, 64 * MIB, 1.02),
+    ("direct", "peer-udmabuf", LAYOUTS, 64 * MIB, 1.02),
 )
 # machine, measure, layouts, size, the most or the least that the converted kernel may count.
 LIMITS = (
     ("direct", "write-faults", LARGE, 64 * MIB, "<=", 32),
     ("iommu", "ranges-dma", LAYOUTS, 64 * MIB, "<=", 1),
     ("iommu", "blocks-2M", LARGE, 64 * MIB, ">=", 32),
+    ("iommu", "flushes", LAYOUTS, 64 * MIB, "<=", 1),
 )
 # machine, measure, layouts: as much for 64 MiB as for 1 MiB, on the converted kernel.
 CONSTANT = (
