@@ -13,21 +13,13 @@ set -euo pipefail
 . "$(dirname "$0")/tree.sh"
 
 DIR=$OUT/coverage
-FILES=(kernel/dma/{runs,runs_map,alloc_remap}.c drivers/dma-buf/dma-buf-bridge.c
-	drivers/gpu/drm/drm_gem_bo_backing{,_cpu,_debugfs}.c include/linux/dma-runs.h include/drm/drm_gem_bo_backing.h)
+FILES=("${FLOORS[@]}" include/linux/dma-runs.h include/drm/drm_gem_bo_backing.h)
 PARTS=(failing failing-swiotlb failing-iommu failing-noncoherent)
-
-# What the fuzzer looks at besides.
-FUZZED=(drm_gem drm_prime drm_gem_shmem_helper drm_dumb_buffers drm_vma_manager vgem_drv vgem_fence vkms_drv
-	panfrost_drv panfrost_gem panfrost_gem_shrinker panfrost_mmu panfrost_job dma-buf dma-heap system_heap udmabuf)
 
 # counted: kbuild's words for what gcov counts, and KCOV.
 counted() {
-	local file
-	for file in "${FILES[@]}"; do
-		case $file in *.c) file=${file##*/} && echo "GCOV_PROFILE_${file%.c}.o=y KCOV_INSTRUMENT_${file%.c}.o=y" ;; esac
-	done
-	for file in "${FUZZED[@]}"; do echo "KCOV_INSTRUMENT_$file.o=y"; done
+	instrumented GCOV_PROFILE "${FILES[@]}"
+	instrumented KCOV_INSTRUMENT "${FILES[@]}" "${AROUND[@]}"
 }
 
 # kernel DIR ARCH START TARGET FRAGMENT...

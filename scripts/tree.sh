@@ -66,7 +66,30 @@ um_dir() {
 }
 
 # qemu_dir ARCH: where the kernel that QEMU boots (scripts/qemu-kernel.sh) is built.
-qemu_dir() { printf '%s/%sqemu-%s\n' "$BUILD" "${BASE:+base/}" "$1"; }
+qemu_dir() {
+	case ${CONFIG:-} in
+	"" | kcsan) printf '%s/%sqemu-%s%s\n' "$BUILD" "${BASE:+base/}" "$1" "${CONFIG:+-$CONFIG}" ;;
+	*) die "CONFIG=$CONFIG is unknown; in QEMU there is CONFIG=kcsan" ;;
+	esac
+}
+
+# The floors, and what the ioctls of our devices reach besides: what is instrumented to be watched.
+# shellcheck disable=SC2034 # for who sources this
+FLOORS=(kernel/dma/{runs,runs_map,alloc_remap}.c drivers/dma-buf/dma-buf-bridge.c
+	drivers/gpu/drm/drm_gem_bo_backing{,_cpu,_debugfs}.c)
+# shellcheck disable=SC2034 # as well
+AROUND=(drm_gem drm_prime drm_gem_shmem_helper drm_dumb_buffers drm_vma_manager vgem_drv vgem_fence vkms_drv
+	panfrost_drv panfrost_gem panfrost_gem_shrinker panfrost_mmu panfrost_job dma-buf dma-heap system_heap udmabuf)
+
+# instrumented VARIABLE NAME...: kbuild's words for objects (files or names) that VARIABLE is to be y for.
+instrumented() {
+	local variable=$1 name
+	shift
+	for name; do
+		name=${name##*/}
+		case $name in *.h) ;; *) echo "${variable}_${name%.c}.o=y" ;; esac
+	done
+}
 
 # qemu_image ARCH: what of it is booted.
 qemu_image() {
