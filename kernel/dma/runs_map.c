@@ -758,16 +758,22 @@ void *dma_runs_vmap(const struct dma_runs *runs, u64 offset, u64 size, pgprot_t 
 EXPORT_SYMBOL_GPL(dma_runs_vmap);
 
 /* So many are collected before the page table is locked. */
-#define INSERT_BATCH	64
+#define INSERT_BATCH	64U
 
-static u32 cursor_next_pfns(struct dma_cursor *cur, unsigned long *pfns)
+/* The pages from @index on, up to a hole. Those that will be writable become dirty. */
+static u32 runs_pfns(const struct dma_runs *runs, u32 index, u32 num_pages,
+		     unsigned long *pfns, bool write)
 {
-	u32 i, num, n = 0;
+	const struct dma_run *run = runs->runs + dma_runs_find_nr(runs, index);
+	const struct dma_run *last = runs->runs + runs->num_runs;
+	u32 n;
 
-	while (dma_cursor_next_phys_max(cur, (u64)(INSERT_BATCH - n) << PAGE_SHIFT)) {
-		num = cur->size >> PAGE_SHIFT;
-		for (i = 0; i < num; i++)
-			pfns[n++] = PHYS_PFN(cur->phys) + i;
+	for (n = 0; n < num_pages && run < last && run->index <= index; n++) {
+		pfns[n] = PHYS_PFN(run->phys) + index - run->index;
+		if (write)
+			folio_mark_dirty(pfn_folio(pfns[n]));
+		if (++index == dma_run_end(run))
+			run++;
 	}
 
 	return n;
@@ -779,39 +785,38 @@ static u32 cursor_next_pfns(struct dma_cursor *cur, unsigned long *pfns)
  * @vma: the mapping, VM_PFNMAP and not a COW mapping
  * @addr: where in it
  * @index: which page of the buffer goes there
- * @num_pages: how many, at least one
- * @write: map them writable and dirty, see vm_insert_pfns()
+ * @num_pages: how many
+ * @write: the pages are dirty, and their entries writable and dirty
  *
- * For fault handlers. What is mapped already stays. Stops before what cannot be
- * mapped. May sleep.
+ * For fault handlers, see vm_insert_pfns(). Stops at a hole and at the end of the
+ * buffer or of the mapping. May sleep.
  *
- * Return: how many pages are mapped now, counted from the first and at least one, or
- * what dma_cursor_begin_phys() or, for the first page, vm_insert_pfns() says.
+ * Return: how many pages are mapped now, counted from the first and at least one,
+ * -ENXIO if there is none, -EOPNOTSUPP if the list shows no pages, or what
+ * vm_insert_pfns() says of the first.
  */
 int dma_runs_insert(const struct dma_runs *runs, struct vm_area_struct *vma,
 		    unsigned long addr, u32 index, u32 num_pages, bool write)
 {
 	unsigned long pfns[INSERT_BATCH];
-	struct dma_cursor cur;
 	int ret, done = 0;
 	u32 i, n;
 
-	ret = dma_cursor_begin_phys(&cur, runs, (u64)index << PAGE_SHIFT,
-				    (u64)num_pages << PAGE_SHIFT);
-	if (ret)
-		return ret;
+	if (!dma_runs_can(runs, DMA_RUNS_CAN_SHOW_PAGES))
+		return -EOPNOTSUPP;
 
-	while ((n = cursor_next_pfns(&cur, pfns))) {
+	do {
+		n = runs_pfns(runs, index + done, min(num_pages - done, INSERT_BATCH), pfns,
+			      write);
 		/* Each call ends with a page table. */
-		for (i = 0; i < n; i += ret) {
+		for (i = 0; i < n; i += ret, done += ret) {
 			ret = vm_insert_pfns(vma, addr + done * PAGE_SIZE, pfns + i, n - i, write);
 			if (ret < 0)
 				return done ?: ret;
-			done += ret;
 		}
-	}
+	} while (n == INSERT_BATCH);
 
-	return done;
+	return done ?: -ENXIO;
 }
 EXPORT_SYMBOL_GPL(dma_runs_insert);
 #endif /* CONFIG_MMU */

@@ -306,24 +306,13 @@ static void pfns_mark_dirty(unsigned long pfn, u32 num)
  * first write.
  */
 static vm_fault_t backing_fault_ptes(struct drm_gem_bo_backing *backing, struct vm_fault *vmf,
-				     pgoff_t index, unsigned long pfn)
+				     pgoff_t index)
 {
 	bool write = vmf->flags & FAULT_FLAG_WRITE;
-	u32 num = backing_fault_pages(backing, vmf, index);
-	struct dma_cursor cur;
 	int ret;
 
-	/* The page alone, also if there is a hole. */
-	if (num == 1 || dma_cursor_begin_phys(&cur, &backing->runs, (u64)index << PAGE_SHIFT,
-					      (u64)num << PAGE_SHIFT)) {
-		if (write)
-			pfns_mark_dirty(pfn, 1);
-		ret = vm_insert_pfns(vmf->vma, vmf->address, &pfn, 1, write);
-	} else {
-		while (write && dma_cursor_next_phys(&cur))
-			pfns_mark_dirty(PHYS_PFN(cur.phys), cur.size >> PAGE_SHIFT);
-		ret = dma_runs_insert(&backing->runs, vmf->vma, vmf->address, index, num, write);
-	}
+	ret = dma_runs_insert(&backing->runs, vmf->vma, vmf->address, index,
+			      backing_fault_pages(backing, vmf, index), write);
 
 	return ret < 0 ? vmf_error(ret) : VM_FAULT_NOPAGE;
 }
@@ -393,7 +382,7 @@ vm_fault_t drm_gem_bo_backing_fault(struct drm_gem_bo_backing *backing,
 
 	pfn = PHYS_PFN(run->phys) + (index - run->index);
 	if (!order)
-		ret = backing_fault_ptes(backing, vmf, index, pfn);
+		ret = backing_fault_ptes(backing, vmf, index);
 	else if (order == PMD_ORDER)
 		ret = backing_fault_pmd(run, vmf, index, pfn);
 	if (ret != VM_FAULT_NOPAGE)
