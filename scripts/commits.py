@@ -15,7 +15,7 @@ import tempfile
 LINUX, TOP = sys.argv[1:]
 TMP = tempfile.TemporaryDirectory(prefix="commits.")
 ENV = dict(os.environ, GIT_INDEX_FILE=f"{TMP.name}/index")
-REF = "refs/commits"
+REF, BASE = "refs/commits", "refs/tags/base"
 
 
 def git(*words, stdin=b"", check=True):
@@ -49,7 +49,7 @@ class Patch:
         if self.edited:
             git("apply", "--cached", "--whitespace=nowarn", stdin=self.diff)
         for path in self.new:
-            if git("cat-file", "-e", f"base:{path}", check=False) is not None:
+            if git("cat-file", "-e", f"{BASE}:{path}", check=False) is not None:
                 raise ValueError(f"New-file: {path} is already in the tree")
             mode = "100755" if os.access(f"{TOP}/{path}", os.X_OK) else "100644"
             blob = git("hash-object", "-w", "--no-filters", os.path.abspath(f"{TOP}/{path}")).decode().strip()
@@ -73,8 +73,8 @@ def main():
             patches.append(Patch(path))
         edited = sorted({path for patch in patches for path in patch.edited})
         if edited:
-            git("update-index", "--index-info", stdin=git("ls-tree", "base", "--", *edited))
-        stream = [b"reset %s\nfrom %s\n" % (REF.encode(), git("rev-parse", "base"))]
+            git("update-index", "--index-info", stdin=git("ls-tree", BASE, "--", *edited))
+        stream = [b"reset %s\nfrom %s\n" % (REF.encode(), git("rev-parse", BASE))]
         for patch in patches:
             path = patch.name
             patch.apply()

@@ -2,9 +2,9 @@
 # SPDX-License-Identifier: GPL-2.0
 # make refresh: the commits of build/linux, written back to patches/ and the new files.
 #
-# For every commit a shadow commit is made that lacks the series' new files and whose message
-# names those it adds (New-file trailers); git format-patch of the shadows is patches/. When
-# neither the commits nor what is written here have changed since the last time, nothing is done.
+# For every commit a shadow commit is made (scripts/shadows.py) that lacks the series' new files and
+# whose message names those it adds; git format-patch of the shadows is patches/. When neither the
+# commits nor what is written here have changed since the last time, nothing is done.
 set -euo pipefail
 # shellcheck source=scripts/lib.sh
 . "$(dirname "$0")/lib.sh"
@@ -19,7 +19,7 @@ g() { git -C "$LINUX" "$@"; }
 refresh_key() {
 	{
 		g rev-parse base HEAD
-		cat "$TOP/scripts/refresh.sh"
+		cat "$TOP/scripts/refresh.sh" "$TOP/scripts/shadows.py"
 		series_content
 	} | sha256sum
 }
@@ -33,19 +33,15 @@ check_tree() {
 		die "build/linux has untracked files ($(g ls-files -o --exclude-standard | head -n 1)); add and commit or remove them"
 }
 
-# check_commits: what patches/ and the overlay together cannot say is refused.
+# check_commits: what patches/ cannot say is refused.
 check_commits() {
-	local c f home
 	g merge-base --is-ancestor base HEAD || die "build/linux is not on top of its base commit (tag base)"
 	[ -z "$(g rev-list --merges base..HEAD)" ] || die "build/linux has a merge commit; make the series linear"
-	: >"$TMP/new"
-	for c in $(g rev-list --reverse base..HEAD); do
-		while read -r f; do
-			home=$(awk -v f="$f" '$2 == f { print $1 }' "$TMP/new")
-			[ -z "$home" ] || die "$(g log -1 --format='%h (%s)' "$c") changes $f, which $(g log -1 --format='%h (%s)' "$home") adds: one home per file, squash the change into it"
-		done < <(changed DMTA "$c")
-		changed A "$c" | sed "s|^|$c |" >>"$TMP/new"
-	done
+}
+
+# check_new: and what the overlay cannot.
+check_new() {
+	local f
 	while read -r _ f; do
 		case " $OVERLAY_DIRS " in
 		*" ${f%%/*} "*) ;;
@@ -53,31 +49,6 @@ check_commits() {
 		esac
 		g ls-tree HEAD -- "$f" | grep -qE '^100(644|755) ' || die "$f is no plain file"
 	done <"$TMP/new"
-}
-
-# changed FILTER COMMIT: the paths it adds (A), changes (M), ...
-changed() { g diff-tree -r --no-commit-id --name-only --no-renames --diff-filter="$1" "$2"; }
-
-# message COMMIT: its message and a trailer for each file that it adds.
-message() {
-	local f args=()
-	while read -r f; do args+=(--trailer "New-file: $f"); done < <(changed A "$1")
-	g log -1 --format=%B "$1" | g interpret-trailers --if-exists add --no-divider "${args[@]}"
-}
-
-# shadow COMMIT PARENT: its edits alone. The index is that of the shadow before.
-shadow() {
-	export GIT_INDEX_FILE=$TMP/index
-	[ -e "$TMP/index" ] || g read-tree "$2"
-	g diff-tree -r --no-renames "$1^" "$1" | awk -F'\t' '
-		NR == FNR { sub(/^[^ ]* /, ""); new[$0]; next }
-		!($2 in new) { split($1, f, " "); print f[2], f[4] "\t" $2 }' "$TMP/new" - | g update-index --index-info
-	message "$1" >"$TMP/msg"
-	GIT_AUTHOR_NAME=$(g log -1 --format=%an "$1") GIT_AUTHOR_EMAIL=$(g log -1 --format=%ae "$1") \
-		GIT_AUTHOR_DATE=$(g log -1 --format=%ad --date=raw "$1") \
-		GIT_COMMITTER_NAME=refresh GIT_COMMITTER_EMAIL=refresh GIT_COMMITTER_DATE='1767225600 +0000' \
-		g commit-tree -p "$2" -F "$TMP/msg" "$(g write-tree)"
-	unset GIT_INDEX_FILE
 }
 
 # format TIP: patches/ as it shall be, in TMP/patches. The blob ids of "index" lines would
@@ -128,7 +99,7 @@ write_overlay() {
 	OVERLAY_DONE="$written written, $removed removed"
 }
 
-need git
+need git python3
 exec 9>"$BUILD/source.lock"
 flock 9
 check_tree
@@ -140,8 +111,8 @@ rm -rf "$TMP"
 mkdir -p "$TMP"
 check_commits
 stage "patches/: from the $(g rev-list --count base..HEAD) commits of build/linux"
-tip=$(g rev-parse base)
-for commit in $(g rev-list --reverse base..HEAD); do tip=$(shadow "$commit" "$tip"); done
+tip=$("$TOP/scripts/shadows.py" "$LINUX" "$TMP/new")
+check_new
 format "$tip"
 write_patches
 write_overlay
