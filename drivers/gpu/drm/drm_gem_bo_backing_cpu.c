@@ -288,18 +288,6 @@ static u32 backing_fault_pages(struct drm_gem_bo_backing *backing, const struct 
 	return num;
 }
 
-static void pfns_mark_dirty(unsigned long pfn, u32 num)
-{
-	unsigned long end = pfn + num;
-
-	while (pfn < end) {
-		struct folio *folio = page_folio(pfn_to_page(pfn));
-
-		folio_mark_dirty(folio);
-		pfn = folio_pfn(folio) + folio_nr_pages(folio);
-	}
-}
-
 /*
  * All that a write fills becomes writable, and with that dirty: who follows the
  * page table, as KVM does, may not ask again. What a read fills has to tell of its
@@ -325,16 +313,21 @@ static vm_fault_t backing_fault_pmd(const struct dma_run *run, struct vm_fault *
 	u32 num = 1U << PMD_ORDER, before = pte_index(vmf->address);
 	unsigned long addr = vmf->address & PMD_MASK;
 	bool write = vmf->flags & FAULT_FLAG_WRITE;
+	struct folio *folio;
+	u32 i;
 
 	if (addr < vmf->vma->vm_start || addr + PMD_SIZE > vmf->vma->vm_end ||
 	    index - run->index < before || dma_run_end(run) - index < num - before ||
 	    !IS_ALIGNED(pfn - before, num))
 		return VM_FAULT_FALLBACK;
 
-	if (write)
-		pfns_mark_dirty(pfn - before, num);
+	pfn -= before;
+	for (i = 0; write && i < num; i += folio_nr_pages(folio)) {
+		folio = pfn_folio(pfn + i);
+		folio_mark_dirty(folio);
+	}
 
-	return vmf_insert_pfn_pmd(vmf, pfn - before, write);
+	return vmf_insert_pfn_pmd(vmf, pfn, write);
 #else
 	return VM_FAULT_FALLBACK;
 #endif
