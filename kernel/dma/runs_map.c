@@ -760,18 +760,23 @@ EXPORT_SYMBOL_GPL(dma_runs_vmap);
 /* So many are collected before the page table is locked. */
 #define INSERT_BATCH	64U
 
-/* The pages from @index on, up to a hole. Those that will be writable become dirty. */
+/*
+ * The pages from @index on, up to a hole. Those that will be writable become dirty,
+ * under the folio's lock: the file that they are in may be closed meanwhile.
+ */
 static u32 runs_pfns(const struct dma_runs *runs, u32 index, u32 num_pages,
 		     unsigned long *pfns, bool write)
 {
 	const struct dma_run *run = runs->runs + dma_runs_find_nr(runs, index);
 	const struct dma_run *last = runs->runs + runs->num_runs;
+	struct folio *folio;
 	u32 n;
 
 	for (n = 0; n < num_pages && run < last && run->index <= index; n++) {
 		pfns[n] = PHYS_PFN(run->phys) + index - run->index;
-		if (write)
-			folio_mark_dirty(pfn_folio(pfns[n]));
+		folio = pfn_folio(pfns[n]);
+		if (write && !folio_test_dirty(folio))
+			folio_mark_dirty_lock(folio);
 		if (++index == dma_run_end(run))
 			run++;
 	}
