@@ -36,20 +36,24 @@ class Patch:
         msg, diff = f"{TMP.name}/msg", f"{TMP.name}/diff"
         with open(path, "rb") as file:
             info = git("mailinfo", "-b", msg, diff, stdin=file.read())
-        self.fields = dict(line.split(b": ", 1) for line in info.splitlines() if line)
+        self.fields = dict(line.split(b": ", 1) for line in info.splitlines() if b": " in line)
+        if {b"Author", b"Email", b"Date", b"Subject"} - self.fields.keys():
+            raise ValueError("is no mail with a sender, a date and a subject")
         with open(msg, "rb") as body, open(diff, "rb") as changes:
             lines, self.diff = body.read().split(b"\n"), changes.read()
         self.new = [line[9:].strip().decode() for line in lines if line.startswith(b"New-file:")]
         body = b"\n".join(line.rstrip() for line in lines if not line.startswith(b"New-file:"))
         self.message = self.fields[b"Subject"] + b"\n\n" + re.sub(rb"\n{3,}", b"\n\n", body).strip(b"\n")
-        self.edited = [path.decode() for path in re.findall(rb"^diff --git a/(.*) b/", self.diff, re.M)]
+        self.edited = [path.decode() for path in re.findall(rb"^diff --git a/(.*) b/\1$", self.diff, re.M)]
+        if len(self.edited) != len(re.findall(rb"^diff --git ", self.diff, re.M)):
+            raise ValueError("has a diff that renames, quotes its path or lacks a/ and b/")
 
     def apply(self):
         """To the index."""
         if self.edited:
             git("apply", "--cached", "--whitespace=nowarn", stdin=self.diff)
         for path in self.new:
-            if git("cat-file", "-e", f"{BASE}:{path}", check=False) is not None:
+            if git("ls-files", "--", path) or git("cat-file", "-e", f"{BASE}:{path}", check=False) is not None:
                 raise ValueError(f"New-file: {path} is already in the tree")
             mode = "100755" if os.access(f"{TOP}/{path}", os.X_OK) else "100644"
             blob = git("hash-object", "-w", "--no-filters", os.path.abspath(f"{TOP}/{path}")).decode().strip()
@@ -67,7 +71,7 @@ class Patch:
 
 def main():
     patches = []
-    path = "git"
+    path = "stdin"
     try:
         for path in sys.stdin.read().splitlines():
             patches.append(Patch(path))
@@ -79,12 +83,12 @@ def main():
             path = patch.name
             patch.apply()
             stream.append(patch.commit())
-        path = "git fast-import"
+        path = "all of it"
         git("fast-import", "--quiet", "--force", "--date-format=rfc2822", stdin=b"".join(stream))
         print(git("rev-parse", REF).decode().strip())
         git("update-ref", "-d", REF)
     except ValueError as error:
-        sys.exit(f"{os.path.basename(path)} does not apply: {error}")
+        sys.exit(f"{os.path.basename(path)}: {error}")
 
 
 main()

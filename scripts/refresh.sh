@@ -111,7 +111,7 @@ rm -rf "$TMP"
 mkdir -p "$TMP"
 check_commits
 stage "patches/: from the $(g rev-list --count base..HEAD) commits of build/linux"
-tip=$("$TOP/scripts/shadows.py" "$LINUX" "$TMP/new")
+tip=$("$TOP/scripts/shadows.py" "$LINUX" "$TMP/new" 2>"$TMP/log") || die "$(why "$TMP/log")" "$TMP/log"
 check_new
 format "$tip"
 write_patches

@@ -17,7 +17,10 @@ COMMIT = re.compile(rb"commit \S+\nmark (?P<mark>:\d+)\noriginal-oid (?P<id>\w+)
 
 
 def git(*words, stdin=None):
-    return subprocess.run(["git", "-C", LINUX, *words], input=stdin, stdout=subprocess.PIPE, check=True).stdout
+    done = subprocess.run(["git", "-C", LINUX, *words], input=stdin, capture_output=True, check=False)
+    if done.returncode:
+        sys.exit(f"git {words[0]}: {done.stderr.decode(errors='replace').strip()}")
+    return done.stdout
 
 
 def with_trailers(message, paths):
@@ -37,13 +40,17 @@ def commits(stream):
 
 
 def path_of(line):
-    return line.split(b" ", 3)[3] if line.startswith(b"M ") else line[2:]
+    path = line.split(b" ", 3)[3] if line.startswith(b"M ") else line[2:]
+    if path.startswith(b'"'):
+        sys.exit(f"{path.decode()}: patches/ takes no path that git quotes")
+    return path
 
 
 def main():
     old = set(git("ls-tree", "-r", "-z", "--name-only", BASE).split(b"\0"))
-    new, stream, last = {}, [], git("rev-parse", BASE).strip()
-    exported = git("fast-export", "--no-data", "--show-original-ids", "--reencode=no",
+    new, last = {}, git("rev-parse", BASE).strip()
+    stream = [b"reset ", REF, b"\nfrom ", last, b"\n\n"]
+    exported = git("fast-export", "--no-data", "--show-original-ids", "--reencode=yes",
                    "--reference-excluded-parents", f"{BASE}..HEAD")
     for head, message, changes in commits(exported):
         added = []

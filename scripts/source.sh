@@ -162,9 +162,15 @@ base_tree() {
 	else
 		checkout_base "$LINUX" base
 	fi
-	tip=$(base_patches | "$TOP/scripts/commits.py" "$LINUX" "$TOP")
+	tip=$(base_patches | commits) || exit
 	git -C "$LINUX" reset -q --hard "$tip"
 	printf '%s\n' "$key" >"$LINUX/.git/base-key"
+}
+
+# commits: of the patches that stdin names, on top of base; the last one.
+commits() {
+	local log=$BUILD/log/commits.log
+	"$TOP/scripts/commits.py" "$LINUX" "$TOP" 2>"$log" || die "$(why "$log")" "$log"
 }
 
 # check_homes: every new file has exactly one patch, no patch edits a new file.
@@ -238,7 +244,7 @@ series_tree() {
 	fi
 	check_homes
 	stage "series: $(series_patches | wc -l) patches, $(overlay_files | wc -l) new files"
-	tip=$(series_patches | "$TOP/scripts/commits.py" "$LINUX" "$TOP")
+	tip=$(series_patches | commits) || exit
 	if [ -n "$RESEED" ] && [ "$(git -C "$LINUX" rev-parse 'HEAD^{tree}')" != "$(git -C "$LINUX" rev-parse "$tip^{tree}")" ]; then
 		die "patches/ on ${KERNEL:-the pinned kernel} does not give build/linux's tree; its commits are kept (was it made with another KERNEL=?)"
 	fi
