@@ -410,10 +410,10 @@ static void count_flush(struct iommu_domain *domain, struct iommu_iotlb_gather *
 static int run_flushes(struct drm_gem_shmem_object *shmem)
 {
 	struct iommu_domain *domain = iommu_get_domain_for_dev(drm->dev);
-	struct iommu_domain_ops counting;
+	static struct iommu_domain_ops counting;
 	int ret;
 
-	if (!device_iommu_mapped(drm->dev))
+	if (!device_iommu_mapped(drm->dev) || !domain->ops->iotlb_sync)
 		return 0;
 	ret = map_dma(shmem);
 	if (ret)
