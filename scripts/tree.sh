@@ -66,12 +66,7 @@ um_dir() {
 }
 
 # qemu_dir ARCH: where the kernel that QEMU boots (scripts/qemu-kernel.sh) is built.
-qemu_dir() {
-	case ${CONFIG:-} in
-	"" | kcsan) printf '%s/%sqemu-%s%s\n' "$BUILD" "${BASE:+base/}" "$1" "${CONFIG:+-$CONFIG}" ;;
-	*) die "CONFIG=$CONFIG is unknown; in QEMU there is CONFIG=kcsan" ;;
-	esac
-}
+qemu_dir() { printf '%s/%sqemu-%s\n' "$BUILD" "${BASE:+base/}" "$1"; }
 
 # The floors, and what the ioctls of our devices reach besides: what is instrumented to be watched.
 # shellcheck disable=SC2034 # for who sources this
