@@ -107,13 +107,24 @@ boot_one() {
 		>/dev/null 2>&1 || true
 }
 
+# boot_base LANE DIRECTORY ARGUMENTS BINARY SUBTEST: on the unpatched kernel, which may hang until it is
+# stopped: or what the same boot left before.
+boot_base() {
+	local kept LIST=/dev/null TESTS=/mnt/build/igt-tests BOOT_OPTS=("$3" "$4@$5")
+	kept=$CACHE/baseline/${1//\//-}-$5-$(baseline_key)
+	rm -rf "$2"
+	if from_before "$kept" "$2"; then return; fi
+	boot_one "$UNPATCHED" "${@:2}"
+	! grep -aq "Starting subtest: $5" "$2/console.log" || keep_results "$2" "$kept"
+}
+
 # fatal_lane LANE EXPECT ARGUMENTS BINARY@SUBTEST...: ours that take the unpatched kernel down, each in
 # a boot of its own, on both kernels. Not all at once: a job has 500 ms.
 fatal_lane() {
 	local lane=$1 expect=$2 arguments=$3 test kernel dir=$OUT/$1 found=() differs=0
 	shift 3
 	for test in "$@"; do
-		boot_one "$UNPATCHED" "$dir/base-${test#*@}" "$arguments" "${test%@*}" "${test#*@}" &
+		boot_base "$lane" "$dir/base-${test#*@}" "$arguments" "${test%@*}" "${test#*@}" &
 		boot_one "$CONVERTED" "$dir/converted-${test#*@}" "$arguments" "${test%@*}" "${test#*@}"
 		wait
 	done
@@ -174,22 +185,33 @@ baseline_key() {
 	} | sha256sum | cut -c1-16
 }
 
+# from_before KEPT DIR: the unpatched kernel's results of the same run before, if there are any.
+from_before() {
+	[ "${BASELINE:-}" != new ] && [ -s "$1/console.log" ] || return
+	note "unpatched kernel: results kept from before ($1; BASELINE=new runs it)"
+	mkdir -p "$2"
+	cp "$1"/* "$2/"
+	touch "$1"
+}
+
+# keep_results DIR KEPT: for the next time. Of a name a handful of kernels ago is enough.
+keep_results() {
+	local dir=$1 kept=$2
+	mkdir -p "$kept"
+	find "$dir" -maxdepth 1 -type f \( -name results.json -o -name reports.txt -o -name status \) -exec cp {} "$kept/" \;
+	cp "$dir/console.log" "$kept/"
+	find "$CACHE/baseline" -maxdepth 1 -name "$(basename "${kept%-*}")-????????????????" -printf '%T@ %p\n' | sort -rn |
+		sed '1,4d; s/^[^ ]* //' | xargs -r rm -rf
+}
+
 # unpatched LANE DIR: runs, or takes the results of the same run before. BASELINE=new runs.
 unpatched() {
 	local kept
 	kept=$CACHE/baseline/$1-$(baseline_key)
-	if [ "${BASELINE:-}" != new ] && [ -s "$kept/results.json" ]; then
-		note "unpatched kernel: results kept from before ($kept; BASELINE=new runs it)"
-		cp "$kept"/* "$2/"
-		return
-	fi
+	if from_before "$kept" "$2"; then return; fi
 	run_igt unpatched "$UNPATCHED" "$2"
 	if [ ! -s "$2/results.json" ] || [ -n "${T:-}" ]; then return 0; fi
-	mkdir -p "$kept"
-	cp "$2/results.json" "$2/console.log" "$2/reports.txt" "$kept/"
-	# A handful of kernels ago is enough.
-	find "$CACHE/baseline" -maxdepth 1 -name "$1-????????????????" -printf '%T@ %p\n' | sort -rn | sed '1,4d; s/^[^ ]* //' |
-		xargs -r rm -rf
+	keep_results "$2" "$kept"
 }
 
 # repeat BASE CONVERTED EXPECT: what was not as it should be, once or twice more and alone, on one
