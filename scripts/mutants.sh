@@ -15,9 +15,8 @@ SAMPLE=${SAMPLE:-0}
 DIR=$BUILD/mutants
 MUTANTS=$TOP/scripts/mutants.py
 TESTS=tools/testing/dma-runs
-LIST=(kernel/dma/runs.c include/linux/dma-runs.h)
-REST=(kernel/dma/runs_map.c kernel/dma/alloc_remap.c drivers/dma-buf/dma-buf-bridge.c
-	drivers/gpu/drm/drm_gem_bo_backing.c drivers/gpu/drm/drm_gem_bo_backing_cpu.c include/drm/drm_gem_bo_backing.h)
+LIST=("${FLOORS[0]}" include/linux/dma-runs.h)
+REST=("${FLOORS[@]:1}" include/drm/drm_gem_bo_backing.h)
 
 # program DIR NAME OPTION...
 program() {

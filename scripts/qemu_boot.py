@@ -9,6 +9,7 @@ the arguments name a display, and so a window, what Xvfb keeps in the file XVFB_
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -41,6 +42,7 @@ def shoot(qemu, prefix):
 
 def main(argv):
     log, limit, command = argv[1], float(argv[2]), argv[3:]
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     open(log, "wb").close()
     display = [] if "-display" in command else ["-display", "none"]
     qemu = subprocess.Popen(command + display + ["-nic", "none", "-no-reboot", "-serial", "file:" + log, "-monitor", "stdio"],
