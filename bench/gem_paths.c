@@ -40,6 +40,8 @@
 #define HAVE_LIST
 #endif
 
+#include "mali_table.h"
+
 static unsigned long size = SZ_64M;
 module_param(size, ulong, 0444);
 MODULE_PARM_DESC(size, "bytes of an object");
@@ -52,6 +54,7 @@ MODULE_PARM_DESC(order, "free memory is in blocks of that order, none next to an
 #define REPEAT_BYTES	SZ_1M
 #define MAX_REPEAT	16
 #define MAX_RESULTS	48
+#define FILL_IOVA	((u64)SZ_32M)
 
 /* What was counted. */
 static struct {
@@ -212,11 +215,25 @@ static unsigned int count_ranges(struct drm_gem_shmem_object *shmem, bool dma)
 	if (!dma)
 		return shmem->backing.runs.num_runs;
 	if (dma_cursor_begin(&cur, list, 0, shmem->base.size))
-		return 0;
+		return UINT_MAX;
 	while (dma_cursor_next(&cur))
 		n++;
 
 	return n;
+}
+
+static int fill(struct drm_gem_shmem_object *shmem, struct io_pgtable_ops *ops,
+		struct mali_count *count)
+{
+	struct dma_cursor cur;
+	u64 iova = FILL_IOVA;
+	int ret;
+
+	ret = dma_cursor_begin(&cur, shmem->backing.list, 0, shmem->base.size);
+	while (!ret && dma_cursor_next(&cur))
+		ret = mali_table_map(ops, &iova, cur.dma_addr, cur.size, count);
+
+	return ret;
 }
 
 static struct page *look_up(struct drm_gem_shmem_object *shmem, unsigned long index)
@@ -282,6 +299,23 @@ static unsigned int count_ranges(struct drm_gem_shmem_object *shmem, bool dma)
 		n++;
 
 	return n;
+}
+
+static int fill(struct drm_gem_shmem_object *shmem, struct io_pgtable_ops *ops,
+		struct mali_count *count)
+{
+	struct scatterlist *sg;
+	u64 iova = FILL_IOVA;
+	unsigned int i;
+	int ret = 0;
+
+	for_each_sgtable_dma_sg(shmem->sgt, sg, i) {
+		ret = mali_table_map(ops, &iova, sg_dma_address(sg), sg_dma_len(sg), count);
+		if (ret)
+			break;
+	}
+
+	return ret;
 }
 
 static struct page *look_up(struct drm_gem_shmem_object *shmem, unsigned long index)
@@ -468,6 +502,36 @@ static int run_look_up(struct drm_gem_shmem_object *shmem)
 	return 0;
 }
 
+/* Into the page table of a GPU that has no IOMMU before it. The second time: pages of the table are allocated, too. */
+static int run_fill(struct drm_gem_shmem_object *shmem)
+{
+	struct io_pgtable_cfg cfg;
+	struct io_pgtable_ops *ops;
+	struct mali_count count;
+	unsigned int i;
+	u64 start = 0;
+	int ret = 0;
+
+	if (!IS_ENABLED(CONFIG_IOMMU_IO_PGTABLE_LPAE))
+		return 0;
+	ops = mali_table_alloc(&cfg, drm->dev);
+	if (!ops)
+		return -ENOMEM;
+	for (i = 0; i < 2 && !ret; i++) {
+		count = (struct mali_count) { };
+		start = ticks();
+		ret = fill(shmem, ops, &count);
+		start = ticks() - start;
+		mali_table_unmap(ops, FILL_IOVA, size);
+	}
+	free_io_pgtable_ops(ops);
+	result("fill", start);
+	result("fill-calls", count.calls);
+	result("fill-2M", count.ptes_2m);
+
+	return ret;
+}
+
 /* Can an IOMMU's page table have one block there? */
 static bool is_block(struct iommu_domain *domain, dma_addr_t addr)
 {
@@ -543,11 +607,12 @@ static int run_share(struct drm_gem_shmem_object *shmem, const char *name, const
 /* An importer that wants a table. */
 static int run_share_old(struct drm_gem_shmem_object *shmem)
 {
-	struct dma_buf *dma_buf = drm_gem_prime_export(&shmem->base, 0);
 	struct dma_buf_attachment *attach;
+	struct dma_buf *dma_buf;
 	struct sg_table *sgt;
 	u64 start = ticks();
 
+	dma_buf = drm_gem_prime_export(&shmem->base, 0);
 	if (IS_ERR(dma_buf))
 		return PTR_ERR(dma_buf);
 	attach = dma_buf_attach(dma_buf, other->dev);
@@ -570,6 +635,8 @@ static int run_mapped(struct drm_gem_shmem_object *shmem)
 
 	count(shmem);
 	ret = run_look_up(shmem);
+	if (!ret)
+		ret = run_fill(shmem);
 	if (!ret)
 		ret = run_share(shmem, NULL, "sync");
 	if (!ret)

@@ -47,6 +47,8 @@
 #include <drm/drm_gem_bo_backing.h>
 #include <drm/drm_prime.h>
 
+#include "mali_table.h"
+
 #define BO_SIZE		((size_t)SZ_64M)
 #define BO_PAGES	(BO_SIZE >> PAGE_SHIFT)
 #define BO_IOVA		((u64)SZ_32M)
@@ -112,9 +114,7 @@ struct fill_bo {
 static struct {
 	struct io_pgtable_cfg cfg;
 	struct io_pgtable_ops *ops;
-	u64 calls;
-	u64 ptes_4k;
-	u64 ptes_2m;
+	struct mali_count count;
 } table;
 
 static struct platform_device *pdev;
@@ -364,62 +364,8 @@ static size_t list_metadata(const struct fill_bo *bo)
 }
 
 /*
- * Page tables, as panfrost has them
+ * Page tables
  */
-
-/* The largest block that fits, and how many of them up to the end of its table. */
-static size_t block_size(u64 addr, size_t size, size_t *count)
-{
-	size_t to_2m = -addr % SZ_2M, to_1g = -addr % SZ_1G;
-
-	if (to_2m || size < SZ_2M) {
-		*count = (to_2m ? min(to_2m, size) : size) / SZ_4K;
-		return SZ_4K;
-	}
-	*count = (to_1g ? min(to_1g, size) : min_t(size_t, SZ_1G, size)) / SZ_2M;
-
-	return SZ_2M;
-}
-
-/* One DMA range. Inlined, as the loops that drivers have. */
-static __always_inline int table_map(u64 *iova, dma_addr_t addr, size_t size)
-{
-	int prot = IOMMU_READ | IOMMU_WRITE | IOMMU_CACHE | IOMMU_NOEXEC;
-	struct io_pgtable_ops *ops = table.ops;
-
-	while (size) {
-		size_t count, mapped = 0;
-		size_t block = block_size(*iova | addr, size, &count);
-		int ret;
-
-		ret = ops->map_pages(ops, *iova, addr, block, count, prot, GFP_KERNEL, &mapped);
-		if (ret)
-			return ret;
-		table.calls++;
-		if (block == SZ_2M)
-			table.ptes_2m += count;
-		else
-			table.ptes_4k += count;
-		*iova += mapped;
-		addr += mapped;
-		size -= mapped;
-	}
-
-	return 0;
-}
-
-static void table_unmap(void)
-{
-	struct io_pgtable_ops *ops = table.ops;
-	size_t done, count;
-
-	for (done = 0; done < BO_SIZE; done += count * SZ_2M) {
-		size_t block = block_size(BO_IOVA + done, BO_SIZE - done, &count);
-
-		WARN_ON(ops->unmap_pages(ops, BO_IOVA + done, block, count, NULL) !=
-			block * count);
-	}
-}
 
 static int sg_fill(struct fill_bo *bo)
 {
@@ -429,7 +375,8 @@ static int sg_fill(struct fill_bo *bo)
 	int ret;
 
 	for_each_sgtable_dma_sg(bo->sgt, sg, i) {
-		ret = table_map(&iova, sg_dma_address(sg), sg_dma_len(sg));
+		ret = mali_table_map(table.ops, &iova, sg_dma_address(sg), sg_dma_len(sg),
+				     &table.count);
 		if (ret)
 			return ret;
 	}
@@ -447,7 +394,7 @@ static int list_fill(struct fill_bo *bo)
 	if (ret)
 		return ret;
 	while (dma_cursor_next(&cur)) {
-		ret = table_map(&iova, cur.dma_addr, cur.size);
+		ret = mali_table_map(table.ops, &iova, cur.dma_addr, cur.size, &table.count);
 		if (ret)
 			return ret;
 	}
@@ -530,7 +477,7 @@ static int run_fill(struct fill_bo *bo, enum form form, u64 took[2])
 	took[0] += middle - start;
 	took[1] += ticks() - middle;
 	if (!ret)
-		table_unmap();
+		mali_table_unmap(table.ops, BO_IOVA, BO_SIZE);
 
 	return ret;
 }
@@ -622,19 +569,17 @@ static int check_form(struct fill_bo *bo, enum form form, struct result *result,
 	ret = bo_build(bo, form);
 	if (ret)
 		return ret;
-	table.calls = 0;
-	table.ptes_4k = 0;
-	table.ptes_2m = 0;
+	table.count = (struct mali_count) { };
 	ret = bo_fill(bo, form);
 	if (!ret) {
 		ret = check_table(bo, form, phys);
-		table_unmap();
+		mali_table_unmap(table.ops, BO_IOVA, BO_SIZE);
 	}
 	result->once[REPEAT][form] = bo->layout->repeat;
 	result->once[METADATA][form] = form == FORM_SG ? sg_metadata(bo) : list_metadata(bo);
-	result->once[CALLS][form] = table.calls;
-	result->once[PTES_4K][form] = table.ptes_4k;
-	result->once[PTES_2M][form] = table.ptes_2m;
+	result->once[CALLS][form] = table.count.calls;
+	result->once[PTES_4K][form] = table.count.ptes_4k;
+	result->once[PTES_2M][form] = table.count.ptes_2m;
 	bo_teardown(bo, form);
 
 	return ret;
@@ -863,31 +808,9 @@ DEFINE_SHOW_ATTRIBUTE(results);
  * The device
  */
 
-/* Nothing ever walks these tables. */
-static void no_flush_all(void *cookie)
-{
-}
-
-static void no_flush_walk(unsigned long iova, size_t size, size_t granule, void *cookie)
-{
-}
-
-static const struct iommu_flush_ops no_flush = {
-	.tlb_flush_all = no_flush_all,
-	.tlb_flush_walk = no_flush_walk,
-};
-
 static int table_init(void)
 {
-	table.cfg = (struct io_pgtable_cfg) {
-		.pgsize_bitmap = SZ_4K | SZ_2M,
-		.ias = 48,
-		.oas = 40,
-		.coherent_walk = true,
-		.tlb = &no_flush,
-		.iommu_dev = &pdev->dev,
-	};
-	table.ops = alloc_io_pgtable_ops(ARM_MALI_LPAE, &table.cfg, NULL);
+	table.ops = mali_table_alloc(&table.cfg, &pdev->dev);
 
 	return table.ops ? 0 : -ENOMEM;
 }

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0
 # bench-paths.sh [ARCH]...: what drivers and programs do with buffers, counted in faults, instructions and
 # bytes (bench/gem_paths.c, bench/cpu_access.c), on both kernels in QEMU with -icount, without an IOMMU
-# and behind one. Boots alternate; the second of a kernel has to count the same as the first. Without
+# and behind one. The second boot of a kernel has to count the same as the first. Without
 # ARCH: x86_64 and arm64. Numbers: out/bench/paths; verdicts, table and plots: out/bench/.
 # BENCH_SIZES: KiB, separated by commas.
 set -euo pipefail
@@ -17,18 +17,19 @@ SIZES=${BENCH_SIZES:-64,1024,65536,131072,1048576}
 SIZES_IOMMU=${BENCH_SIZES:-64,1024,65536}
 LIMIT=${BENCH_LIMIT:-1800}
 
-# machines ARCH: without an IOMMU, behind one, and with a device whose driver is TTM's.
+# machines ARCH: without an IOMMU, behind one, with devices that do not see the CPU's caches, and with one
+# whose driver is TTM's.
 machines() {
 	case $1 in
 	x86_64) echo direct iommu ttm ;;
-	*) echo direct iommu ;;
+	*) echo direct iommu noncoherent ;;
 	esac
 }
 
 # machine ARCH MACHINE: sets QEMU and APPEND.
 machine() {
 	QEMU=(-icount "shift=0,sleep=off" -seed 1 -rtc "base=2026-01-01,clock=vm" -smp 1 -m 4096 -nodefaults)
-	APPEND="kunit.enable=0 nokaslr norandmaps loglevel=4 drm_client_lib.active=none"
+	APPEND="kunit.enable=0 nokaslr norandmaps loglevel=4 panic_on_warn=1 drm_client_lib.active=none"
 	case $1/$2 in
 	x86_64/*)
 		# One instruction clears a page; counted would be each of its bytes.
@@ -44,11 +45,22 @@ machine() {
 	arm64/*) QEMU+=(-cpu "cortex-a57,cntfrq=1000000000") APPEND+=" console=ttyAMA0" ;;
 	esac
 	case $2 in
-	iommu) APPEND+=" BENCH_ONLY=module BENCH_SIZES=$SIZES_IOMMU" ;;
+	iommu | noncoherent) APPEND+=" BENCH_ONLY=module BENCH_SIZES=$SIZES_IOMMU" ;;
 	ttm) APPEND+=" BENCH_ONLY=ttm BENCH_SIZES=$SIZES_IOMMU" ;;
 	direct) APPEND+=" BENCH_SIZES=$SIZES" ;;
 	esac
 	QEMU+=(-device edu -device edu)
+	case $2 in noncoherent) noncoherent "$DIR/$1-$2" ;; esac
+}
+
+# noncoherent DIR: the machine's own device tree, less a property.
+noncoherent() {
+	need device-tree-compiler
+	mkdir -p "$1"
+	run "$1/dumpdtb.log" "${QEMU[@]}" -nic none -display none -machine "dumpdtb=$1/qemu.dtb"
+	dtc -q -I dtb -O dts "$1/qemu.dtb" | cat - "$TOP/guest/qemu-noncoherent.dts" >"$1/part.dts"
+	run "$1/dtc.log" dtc -q -I dts -O dtb -o "$1/part.dtb" "$1/part.dts"
+	QEMU+=(-dtb "$1/part.dtb")
 }
 
 # program ARCH: the first process.
@@ -77,6 +89,23 @@ code() {
 	run "$BUILD/log/bench-code-$1.log" kbuild "$2" "$1" drivers/gpu/drm/ drivers/dma-buf/ kernel/dma/
 	(cd "$2" && find drivers/gpu/drm drivers/dma-buf kernel/dma -name '*.o' ! -name 'built-in*' ! -path '*test*' \
 		! -path '*kunit*' ! -path '*selftest*' -exec size {} + | awk 'NR > 1 && $1 != "text" { print $6, $1 }' | sort)
+}
+
+# driver_code NAME: the same of all drivers that the series edits, whether a kernel here has them or not, as the
+# modules of arm64 that make check compiles, too.
+driver_code() {
+	local base='' dir objects
+	case $1 in unpatched) base=base/ ;; esac
+	dir=$BUILD/${base}size-arm64
+	stage "bench: code of drivers, $1"
+	mkdir -p "$dir" "$DIR/drivers-code"
+	mapfile -t objects < <(git -C "$LINUX" diff --name-only --no-renames --diff-filter=M base HEAD -- 'drivers/*.c' | sed 's/c$/o/')
+	compile_config "$dir" arm64
+	# What Kconfig does not grant is not made.
+	kbuild "$dir" arm64 W=1 -k "${objects[@]}" >"$BUILD/log/bench-drivers-$1.log" 2>&1 || true
+	(cd "$dir" && for o in "${objects[@]}"; do [ ! -e "$o" ] || size "$o"; done | awk '$1 != "text" { print $6, $1 }' | sort) \
+		>"$DIR/drivers-code/$1"
+	[ -s "$DIR/drivers-code/$1" ] || die "nothing of drivers was compiled" "$BUILD/log/bench-drivers-$1.log"
 }
 
 # kernel ARCH NAME: image, module, root, sizes.
@@ -111,15 +140,23 @@ for arch in "${ARCHS[@]}"; do
 	esac
 	mkdir -p "$ROOTS/$arch"
 	rm -rf "$DIR/$arch"-*
+	case $arch in arm64) rm -rf "$DIR/drivers-code" ;; esac
 	cross_packages "$arch"
 	program "$arch"
-	kernel "$arch" unpatched
-	kernel "$arch" converted
+	for name in unpatched converted; do
+		kernel "$arch" "$name"
+		case $arch in arm64) driver_code "$name" ;; esac
+	done
 	for machine in $(machines "$arch"); do
 		machine "$arch" "$machine"
-		for name in unpatched-1 converted-1 converted-2 unpatched-2; do
-			stage "bench: $arch, $machine, $name"
-			boot "$arch" "$machine" "${name%-*}" "${name#*-}"
+		mkdir -p "$DIR/$arch-$machine"
+		bench_tree >"$DIR/$arch-$machine/tree"
+		for number in 1 2; do
+			stage "bench: $arch, $machine, boot $number of both kernels"
+			boot "$arch" "$machine" unpatched "$number" &
+			other=$!
+			boot "$arch" "$machine" converted "$number"
+			wait "$other"
 		done
 	done
 done

@@ -97,6 +97,8 @@ faults() {
 	bench_program cpu_access -pthread
 	stage "bench: page faults in User Mode Linux"
 	rm -rf "$DIR/paths/um-faults"
+	mkdir -p "$DIR/paths/um-faults"
+	bench_tree >"$DIR/paths/um-faults/tree"
 	for name in unpatched-1 converted-1 converted-2 unpatched-2; do
 		dir=$DIR/paths/um-faults/$name kernel=$CONVERTED
 		case $name in unpatched-*) kernel=$UNPATCHED ;; esac
@@ -167,7 +169,8 @@ pictures() {
 
 # record: what is below the mark in bench/RESULTS.md.
 record() {
-	local commit
+	local commit file
+	for file in table paths.md; do [ -s "$DIR/$file" ] || die "a record is of all: bench.sh, then bench.sh record"; done
 	commit=$(git -C "$TOP" describe --always --dirty --abbrev=12)
 	sed -i '/^<!-- bench.sh record -->$/q' "$RECORD"
 	{
@@ -182,7 +185,8 @@ record() {
 		echo
 		echo "## Counted: unpatched → converted (ratio)"
 		cat "$DIR/paths.md"
-		[ ! -e "$DIR/table" ] || { echo && echo "## Timed in User Mode Linux" && echo && sed 's/^/    /; s/ *$//' "$DIR/table"; }
+		printf '\n## Timed in User Mode Linux\n\n'
+		sed 's/^/    /; s/ *$//' "$DIR/table"
 	} >>"$RECORD"
 }
 

@@ -3,6 +3,7 @@
 # qemu-kernel.sh ARCH [OUT]: the kernel that QEMU boots, build[/base]/qemu-ARCH/image. BASE=1: of the
 # unpatched tree. Images are kept in the cache under the hash of what they are made of. With OUT, one
 # to count in (configs/qemu-bench.config) is OUT/image, and the modules of bench/ for it are beside it.
+# CONFIG=kcsan: KCSAN watches the floors and what is around them.
 set -euo pipefail
 # shellcheck source=scripts/lib.sh
 . "$(dirname "$0")/lib.sh"
@@ -28,7 +29,7 @@ compile() {
 	stage "qemu-kernel: $ARCH -> ${dir#"$TOP"/}"
 	rm -f "$dir/image"
 	configure "$@"
-	run "$dir/build.log" kbuild "$dir" "$ARCH" "${IMAGE##*/}"
+	run "$dir/build.log" kbuild "$dir" "$ARCH" "${WATCHED[@]}" "${IMAGE##*/}"
 	stage "qemu-kernel: $(grep -c 'warning:' "$dir/build.log" || true) warnings, log ${dir#"$TOP"/}/build.log"
 }
 
@@ -50,12 +51,18 @@ if [ -n "$BENCH" ]; then
 	dir=${dir%/*}/bench-$ARCH
 	fragments+=("$TOP/configs/qemu-bench.config")
 fi
+WATCHED=()
+if [ -n "${CONFIG:-}" ]; then
+	fragments+=("$TOP/configs/$CONFIG.config")
+	mapfile -t WATCHED < <(instrumented KCSAN_SANITIZE "${FLOORS[@]}" "${AROUND[@]}")
+	WATCHED+=(KCSAN_SANITIZE=n)
+fi
 mkdir -p "$dir"
 exec 8>"$dir/.lock"
 flock 8
 cross_packages "$ARCH"
 key=$({ state_key "$dir/../linux"; cat "${fragments[@]}" "$TOP/scripts/tree.sh"; compilers; } | sha256sum | cut -c1-24)
-kept=$KEPT/${BENCH:+bench}$ARCH${BASE:+base}-$key
+kept=$KEPT/${BENCH:+bench}$ARCH${BASE:+base}${CONFIG:-}-$key
 if [ ! -s "$kept" ]; then
 	compile "$dir" "${fragments[@]}"
 	keep "$dir/$IMAGE" "$kept"

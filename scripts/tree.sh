@@ -54,6 +54,12 @@ state_key() {
 	} | sha256sum | cut -d' ' -f1
 }
 
+# bench_tree: which tree a benchmark is of, and by what it counts.
+bench_tree() {
+	git -C "$LINUX" rev-parse 'HEAD^{tree}'
+	cat "$TOP"/bench/*.[ch] | sha256sum
+}
+
 # dirty TREE: does its work tree differ from its commit?
 dirty() { [ -n "$(git -C "$1" status --porcelain)" ]; }
 
@@ -66,7 +72,12 @@ um_dir() {
 }
 
 # qemu_dir ARCH: where the kernel that QEMU boots (scripts/qemu-kernel.sh) is built.
-qemu_dir() { printf '%s/%sqemu-%s\n' "$BUILD" "${BASE:+base/}" "$1"; }
+qemu_dir() {
+	case ${CONFIG:-} in
+	"" | kcsan) printf '%s/%sqemu-%s%s\n' "$BUILD" "${BASE:+base/}" "$1" "${CONFIG:+-$CONFIG}" ;;
+	*) die "CONFIG=$CONFIG is unknown; in QEMU there is CONFIG=kcsan" ;;
+	esac
+}
 
 # The floors, and what the ioctls of our devices reach besides: what is instrumented to be watched.
 # shellcheck disable=SC2034 # for who sources this
