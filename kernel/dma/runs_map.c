@@ -720,7 +720,7 @@ static int runs_vmap(struct runs_vmap *map, unsigned long addr)
  */
 void *dma_runs_vmap(const struct dma_runs *runs, u64 offset, u64 size, pgprot_t prot)
 {
-	/* Aligned for the largest entries, where addresses are plenty. */
+	/* Which aligns it for the largest entries, where addresses are plenty. */
 	unsigned long align = IS_ENABLED(CONFIG_HAVE_ARCH_HUGE_VMAP) &&
 			      IS_ENABLED(CONFIG_64BIT) ? VM_IOREMAP : 0;
 	struct runs_vmap map = {
@@ -788,7 +788,7 @@ static u32 runs_pfns(const struct dma_runs *runs, u32 index, u32 num_pages,
  * dma_runs_insert - fill a part of a user mapping
  * @runs: a list with pages
  * @vma: the mapping, VM_PFNMAP and not a COW mapping
- * @addr: where in it
+ * @addr: where in it; nothing larger than pages is mapped there
  * @index: which page of the buffer goes there
  * @num_pages: how many
  * @write: the pages are dirty, and their entries writable and dirty

@@ -10,6 +10,7 @@
 #include <linux/iosys-map.h>
 #include <linux/mm.h>
 #include <linux/pagemap.h>
+#include <linux/sizes.h>
 #include <linux/swap.h>
 #include <linux/vmalloc.h>
 
@@ -80,12 +81,13 @@ static int import_vmap(struct drm_gem_bo_backing *backing, u64 offset, u64 size,
  * Pages are mapped as &drm_gem_bo_backing.caching says. What was allocated has an
  * address already, with the caching that it was allocated with.
  * An imported object can be mapped as a whole only. The memory has to stay until
- * drm_gem_bo_backing_vunmap().
+ * drm_gem_bo_backing_vunmap(). Who writes sets &drm_gem_bo_backing.dirty. The caller
+ * holds the reservation lock.
  *
  * Returns:
  * 0, -EINVAL if the range is empty, not aligned or not inside the object, -ENXIO
- * if it has a hole or no memory, -EOPNOTSUPP for a part of an imported object
- * and for DMA_ATTR_NO_KERNEL_MAPPING, -ENOMEM, or what the exporter says.
+ * if it has a hole or no memory, -EOPNOTSUPP for a part of an imported object, for a
+ * resource and for DMA_ATTR_NO_KERNEL_MAPPING, -ENOMEM, or what the exporter says.
  */
 int drm_gem_bo_backing_vmap(struct drm_gem_bo_backing *backing,
 			    u64 offset, u64 size, struct iosys_map *map)
@@ -107,6 +109,8 @@ EXPORT_SYMBOL_GPL(drm_gem_bo_backing_vmap);
  * drm_gem_bo_backing_vunmap - undo drm_gem_bo_backing_vmap()
  * @backing: the backing
  * @map: what it returned, is cleared
+ *
+ * The caller holds the reservation lock.
  */
 void drm_gem_bo_backing_vunmap(struct drm_gem_bo_backing *backing,
 			       struct iosys_map *map)
@@ -225,14 +229,15 @@ static int import_mmap(struct drm_gem_bo_backing *backing, struct vm_area_struct
  * in by drm_gem_bo_backing_fault(). Without, all is mapped here and now; the memory has
  * to be there and to stay as long as the object. Either way the mapping is VM_PFNMAP,
  * so that nobody pins the pages. What was allocated by the DMA API is mapped by it at
- * once, and it sets the flags. The mapping of an imported object is the exporter's, and
+ * once, and it sets the flags: where that may insert pages and nobody is to pin them,
+ * the driver sets VM_IO before. The mapping of an imported object is the exporter's, and
  * the reference that the core took for it is dropped.
  *
  * vm_pgoff of a shared mapping stays, so that drm_vma_node_unmap() finds it. There
  * is nothing to be undone after an error.
  *
  * Returns:
- * 0, -EINVAL if a private mapping has faults or is not contiguous, or for memory of a
+ * 0, -EINVAL for a private mapping, which only the DMA API takes, and for memory of a
  * process, -ENXIO if the memory to be mapped here is not there or smaller than the
  * mapping or if an imported object has no exporter, or what the DMA API or the exporter
  * says.
@@ -250,7 +255,7 @@ int drm_gem_bo_backing_mmap(struct drm_gem_object *obj, struct vm_area_struct *v
 	default:
 		break;
 	}
-	if (backing->user || (vma->vm_ops->fault && vma_is_cow_mapping(vma)))
+	if (backing->user || vma_is_cow_mapping(vma))
 		return -EINVAL;
 
 	vm_flags_set(vma, VM_PFNMAP | VM_DONTEXPAND | VM_DONTDUMP);
@@ -263,10 +268,10 @@ EXPORT_SYMBOL_GPL(drm_gem_bo_backing_mmap);
 #ifdef CONFIG_MMU
 /*
  * What a fault fills: one page, or if it goes on where the last one ended four times
- * as many as that, but so many at least and not more than the second number.
+ * as many as that, but so many at least and not more than the second number: 2 MiB.
  */
 #define FAULT_PAGES		16U
-#define FAULT_PAGES_MAX		min(512U, (u32)PTRS_PER_PTE)
+#define FAULT_PAGES_MAX		clamp((u32)(SZ_2M >> PAGE_SHIFT), FAULT_PAGES, (u32)PTRS_PER_PTE)
 
 /*
  * Returns how many pages to fill. They are in the mapping and in the page table that
@@ -322,6 +327,7 @@ static vm_fault_t backing_fault_pmd(const struct dma_run *run, struct vm_fault *
 		return VM_FAULT_FALLBACK;
 
 	pfn -= before;
+	/* Nothing is truncated meanwhile: that takes the reservation lock. */
 	for (i = 0; write && i < num; i += folio_nr_pages(folio)) {
 		folio = pfn_folio(pfn + i);
 		folio_mark_dirty(folio);
@@ -347,7 +353,7 @@ static vm_fault_t backing_fault_pmd(const struct dma_run *run, struct vm_fault *
  * the content is valid.
  *
  * Maps the page alone, and if faults come in order what follows, too: 16 pages and up
- * to 512, as far as they are in the same mapping and cost no page table more. What a
+ * to 2 MiB, as far as they are in the same mapping and cost no page table more. What a
  * write fault maps is writable and marked dirty, all of it.
  *
  * Returns:
@@ -382,8 +388,6 @@ vm_fault_t drm_gem_bo_backing_fault(struct drm_gem_bo_backing *backing,
 		return ret;
 
 	folio_mark_accessed(pfn_folio(pfn));
-	if (vmf->flags & FAULT_FLAG_WRITE)
-		file_update_time(vmf->vma->vm_file);
 
 	return ret;
 }
