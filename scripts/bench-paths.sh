@@ -133,6 +133,7 @@ boot() {
 
 ARCHS=("$@")
 [ $# -gt 0 ] || ARCHS=(x86_64 arm64)
+"$TOP/scripts/source.sh"
 for arch in "${ARCHS[@]}"; do
 	case $arch in
 	x86_64) need qemu-system-x86 python3 ;;
