@@ -85,32 +85,33 @@ static unsigned int table_set_pages(const struct dma_runs *runs, struct scatterl
 }
 
 /*
- * What is linked is one range, however many runs it has, up to @max. A run by
- * itself is never cut at what its device likes, some importers take one entry only.
- * Without an IOMMU the entries have to match the pages': dma_sync_sgtable_for_cpu()
- * goes by them.
+ * What is linked is one range, however many runs it has, in entries of @max if that is
+ * not 0. A run by itself is never cut at what its device likes, some importers take one
+ * entry only. Without an IOMMU the entries have to match the pages':
+ * dma_sync_sgtable_for_cpu() goes by them.
  */
 static unsigned int table_set_dma(const struct dma_runs *runs, struct scatterlist *sg, u64 max)
 {
-	struct dma_run range = { };
+	u64 size = (u64)runs->num_pages << PAGE_SHIFT;
+	struct dma_cursor cur = { };
 	unsigned int n = 0;
 	u32 i;
 
-	for (i = 0; i < runs->num_runs; i++) {
-		const struct dma_run *run = &runs->runs[i];
-
-		if (range.num_pages && run->linked &&
-		    run->dma_addr == range.dma_addr + dma_run_size(&range) &&
-		    dma_run_size(&range) + dma_run_size(run) <= max) {
-			range.num_pages += run->num_pages;
-			continue;
+	if (max && runs->num_runs > 1 && runs->runs->linked &&
+	    !dma_cursor_begin(&cur, runs, 0, size)) {
+		for (; dma_cursor_next_max(&cur, max); n++) {
+			if (!sg)
+				continue;
+			sg_dma_address(sg) = cur.dma_addr;
+			sg_dma_len(sg) = cur.size;
+			sg = sg_next(sg);
 		}
-		if (range.num_pages)
-			n += table_add(sg ? &sg : NULL, &range, set_dma);
-		range = *run;
+		return n;
 	}
+	for (i = 0; i < runs->num_runs; i++)
+		n += table_add(sg ? &sg : NULL, &runs->runs[i], set_dma);
 
-	return n + table_add(sg ? &sg : NULL, &range, set_dma);
+	return n;
 }
 
 /**
@@ -122,7 +123,7 @@ static unsigned int table_set_dma(const struct dma_runs *runs, struct scatterlis
  */
 struct sg_table *dma_buf_table_of_runs(struct dma_runs *runs, struct device *dev)
 {
-	u64 max = dev->dma_parms ? dma_get_max_seg_size(dev) : TABLE_MAX_SIZE;
+	u64 max = dev->dma_parms ? dma_get_max_seg_size(dev) & PAGE_MASK : TABLE_MAX_SIZE;
 	unsigned int nents = table_set_dma(runs, NULL, max);
 	unsigned int orig_nents = table_set_pages(runs, NULL);
 	struct table_of_runs *table;

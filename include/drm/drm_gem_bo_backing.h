@@ -217,7 +217,7 @@ drm_gem_bo_backing_page(const struct drm_gem_bo_backing *backing, pgoff_t index)
  * drm_gem_bo_backing_dma_addr - the DMA address of a byte
  * @backing: the backing
  * @offset: which byte of the object
- * @dma_addr: returns its address for the owner's device
+ * @dma_addr: returns its address for the owner's device, or all ones
  *
  * Returns:
  * 0, -EINVAL behind the end of the object, -ENXIO if the byte is not mapped.
@@ -226,16 +226,10 @@ static inline int
 drm_gem_bo_backing_dma_addr(const struct drm_gem_bo_backing *backing,
 			    u64 offset, dma_addr_t *dma_addr)
 {
-	const struct dma_run *run;
-
 	if (offset >= backing->obj->size)
 		return -EINVAL;
-	run = dma_runs_find(backing->list, offset >> PAGE_SHIFT);
-	if (!run || !dma_run_is_mapped(backing->list, run))
-		return -ENXIO;
-	*dma_addr = run->dma_addr + (offset - dma_run_offset(run));
 
-	return 0;
+	return dma_runs_contiguous(backing->list, offset, dma_addr) ? 0 : -ENXIO;
 }
 
 /**

@@ -16,6 +16,7 @@ struct device;
 struct iommu_domain;
 struct p2pdma_provider;
 struct phys_vec;
+struct vm_area_struct;
 
 /**
  * enum dma_runs_kind - how the memory of a list is mapped for DMA
@@ -338,6 +339,24 @@ static inline bool dma_run_is_mapped(const struct dma_runs *runs, const struct d
 	return runs->num_mapped && (run->mapped || dma_runs_is_mapped(runs));
 }
 
+/* Several runs that one IOVA range holds; its run is linked if they are one for the device. */
+struct dma_range {
+	struct hlist_node node;
+	struct dma_run run;
+};
+
+/* All of the buffer, if that is one range for the device, however many runs it has. */
+static inline const struct dma_run *dma_runs_one_range(const struct dma_runs *runs)
+{
+	const struct dma_range *range;
+
+	if (hlist_empty(&runs->ranges))
+		return NULL;
+	range = hlist_entry(runs->ranges.first, struct dma_range, node);
+
+	return range->run.linked && range->run.num_pages == runs->num_pages ? &range->run : NULL;
+}
+
 /**
  * dma_runs_init - set up an empty list
  * @runs: the list, zeroed or uninitialized
@@ -482,20 +501,6 @@ static inline int dma_cursor_begin_phys(struct dma_cursor *cur, const struct dma
 static inline bool dma_cursor_next_phys(struct dma_cursor *cur)
 {
 	return __dma_cursor_next(cur, U64_MAX, true);
-}
-
-/**
- * dma_cursor_next_phys_max - go to the next physically contiguous range, or a part of it
- * @cur: a cursor that was set up by dma_cursor_begin_phys()
- * @max: how much is wanted at once, in bytes, a multiple of the page size
- *
- * What is left of the range is what the next call starts with.
- *
- * Return: like dma_cursor_next_phys(), false also if @max is 0.
- */
-static inline bool dma_cursor_next_phys_max(struct dma_cursor *cur, u64 max)
-{
-	return __dma_cursor_next(cur, max, true);
 }
 
 /**

@@ -395,6 +395,7 @@ bool dma_runs_covers(const struct dma_runs *runs, u32 index, u32 num_pages, bool
  */
 u64 dma_runs_contiguous(const struct dma_runs *runs, u64 offset, dma_addr_t *dma_addr)
 {
+	const struct dma_run *one = dma_runs_one_range(runs);
 	u64 end = offset;
 	u32 nr;
 
@@ -402,6 +403,10 @@ u64 dma_runs_contiguous(const struct dma_runs *runs, u64 offset, dma_addr_t *dma
 	/* No page that far has a number that fits. */
 	if (offset >> PAGE_SHIFT >= runs->num_pages)
 		return 0;
+	if (one) {
+		*dma_addr = one->dma_addr + offset;
+		return dma_run_size(one) - offset;
+	}
 
 	for (nr = dma_runs_find_nr(runs, offset >> PAGE_SHIFT); nr < runs->num_runs; nr++) {
 		const struct dma_run *run = &runs->runs[nr];
@@ -469,9 +474,12 @@ int __dma_cursor_begin(struct dma_cursor *cur, const struct dma_runs *runs,
 	if (!dma_runs_covers(runs, first, PFN_UP(offset + size) - first, !phys))
 		return -ENXIO;
 
-	cur->run = &runs->runs[offset ? dma_runs_find_nr(runs, first) : 0];
 	cur->offset = offset;
 	cur->end = offset + size;
+	cur->run = phys ? NULL : dma_runs_one_range(runs);
+	if (cur->run)
+		return 0;
+	cur->run = &runs->runs[offset ? dma_runs_find_nr(runs, first) : 0];
 
 	/* Up to there a run is in the range as a whole, if the range starts with one. */
 	last = &runs->runs[runs->num_runs - 1];

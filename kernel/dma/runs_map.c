@@ -20,12 +20,11 @@
 #include <linux/slab.h>
 #include <linux/vmalloc.h>
 
-/* Several runs that one IOVA range holds: linked, or by map_sg() of dma_map_ops. */
-struct dma_range {
-	struct hlist_node node;
+/* Mapped by being linked, or by map_sg() of dma_map_ops. */
+struct dma_mapped_range {
+	struct dma_range range;
 	struct dma_iova_state state;
 	struct sg_table sgt;
-	u32 num_pages;
 };
 
 /*
@@ -52,7 +51,14 @@ static __always_inline void run_set(struct dma_run *run, bool mapped, bool linke
 	run->fresh = mapped;
 }
 
-static int range_link(const struct dma_runs *runs, struct dma_range *range,
+/* It is one piece for the device. */
+static void range_set_one(struct dma_mapped_range *range, dma_addr_t dma_addr)
+{
+	range->range.run.dma_addr = dma_addr;
+	run_set(&range->range.run, true, true);
+}
+
+static int range_link(const struct dma_runs *runs, struct dma_mapped_range *range,
 		      struct dma_run *run, u32 num)
 {
 	struct dma_iova_state *state = &range->state;
@@ -72,6 +78,7 @@ static int range_link(const struct dma_runs *runs, struct dma_range *range,
 		ret = dma_iova_sync(runs->dev, state, 0, done);
 	if (ret)
 		dma_iova_destroy(runs->dev, state, done, runs->dir, runs->attrs);
+	range_set_one(range, state->addr);
 
 	return ret;
 }
@@ -96,7 +103,7 @@ static int runs_set_dma(struct dma_run *run, u32 num, struct scatterlist *sg)
 }
 
 /* dma_map_ops know how to put pages together by a table alone. */
-static int range_map_sg(const struct dma_runs *runs, struct dma_range *range,
+static int range_map_sg(const struct dma_runs *runs, struct dma_mapped_range *range,
 			struct dma_run *run, u32 num)
 {
 	struct sg_table *sgt = &range->sgt;
@@ -115,6 +122,8 @@ static int range_map_sg(const struct dma_runs *runs, struct dma_range *range,
 		goto err_free;
 	if (runs_set_dma(run, num, sgt->sgl))
 		goto err_unmap;
+	if (sgt->nents == 1)
+		range_set_one(range, sg_dma_address(sgt->sgl));
 
 	return 0;
 
@@ -126,7 +135,7 @@ err_free:
 	return -EOPNOTSUPP;
 }
 
-static int range_map(const struct dma_runs *runs, struct dma_range *range,
+static int range_map(const struct dma_runs *runs, struct dma_mapped_range *range,
 		     struct dma_run *run, u32 num)
 {
 	u64 size = 0;
@@ -134,7 +143,7 @@ static int range_map(const struct dma_runs *runs, struct dma_range *range,
 
 	for (i = 0; i < num; i++)
 		size += dma_run_size(&run[i]);
-	range->num_pages = size >> PAGE_SHIFT;
+	range->range.run.num_pages = size >> PAGE_SHIFT;
 	if (size > SIZE_MAX)
 		return -EOPNOTSUPP;
 	if (dma_iova_try_alloc(runs->dev, &range->state, 0, size))
@@ -148,7 +157,7 @@ static int range_map(const struct dma_runs *runs, struct dma_range *range,
 	return range_map_sg(runs, range, run, num);
 }
 
-static void range_unmap(const struct dma_runs *runs, struct dma_range *range)
+static void range_unmap(const struct dma_runs *runs, struct dma_mapped_range *range)
 {
 	if (dma_use_iova(&range->state)) {
 		dma_iova_destroy(runs->dev, &range->state, dma_iova_size(&range->state),
@@ -168,9 +177,9 @@ static u32 ranges_unmap(struct dma_runs *runs, const struct hlist_node *until)
 
 	while (runs->ranges.first != until) {
 		range = hlist_entry(runs->ranges.first, struct dma_range, node);
-		num_pages += range->num_pages;
+		num_pages += range->run.num_pages;
 		hlist_del(&range->node);
-		range_unmap(runs, range);
+		range_unmap(runs, container_of(range, struct dma_mapped_range, range));
 	}
 
 	return num_pages;
@@ -192,7 +201,7 @@ static bool runs_aligned(const struct dma_run *run, u32 num, unsigned long bound
 static int runs_link(struct dma_runs *runs, struct dma_run *run, u32 num)
 {
 	unsigned long boundary = dma_get_merge_boundary(runs->dev);
-	struct dma_range *range;
+	struct dma_mapped_range *range;
 	int ret;
 
 	if (boundary && !runs_aligned(run, num, boundary))
@@ -213,7 +222,7 @@ static int runs_link(struct dma_runs *runs, struct dma_run *run, u32 num)
 
 	while (num--)
 		run_set(run++, true, true);
-	hlist_add_head(&range->node, &runs->ranges);
+	hlist_add_head(&range->range.node, &runs->ranges);
 
 	return 0;
 }

@@ -242,6 +242,52 @@ static void test_cursor_parts(struct kunit *test)
 	dma_runs_clear(&runs);
 }
 
+/* Behind an IOMMU the buffer is in one place, wherever the runs say that they are. */
+static void test_one_range(struct kunit *test)
+{
+	struct dma_range range = {
+		.run = { .dma_addr = SZ_1G, .num_pages = 4, .mapped = 1, .linked = 1 },
+	};
+	struct dma_cursor cur;
+	struct dma_runs runs;
+	dma_addr_t addr;
+
+	dma_runs_init(&runs, NULL, DMA_RUNS_STREAMING, 4);
+	KUNIT_EXPECT_EQ(test, dma_runs_add_mapped(&runs, 0, 0, SZ_1M, 2), 0);
+	KUNIT_EXPECT_EQ(test, dma_runs_add_mapped(&runs, 2, SZ_4M, SZ_2M, 2), 0);
+	hlist_add_head(&range.node, &runs.ranges);
+
+	KUNIT_EXPECT_EQ(test, dma_runs_contiguous(&runs, 100, &addr), 4 * PAGE_SIZE - 100);
+	KUNIT_EXPECT_EQ(test, addr, SZ_1G + 100);
+	KUNIT_EXPECT_EQ(test, dma_runs_contiguous(&runs, 4 * PAGE_SIZE, &addr), 0);
+	KUNIT_ASSERT_EQ(test, dma_cursor_begin(&cur, &runs, 100, 3 * PAGE_SIZE), 0);
+	KUNIT_EXPECT_TRUE(test, dma_cursor_next_max(&cur, PAGE_SIZE));
+	KUNIT_EXPECT_EQ(test, cur.dma_addr, SZ_1G + 100);
+	KUNIT_EXPECT_EQ(test, cur.size, PAGE_SIZE);
+	KUNIT_EXPECT_TRUE(test, dma_cursor_next(&cur));
+	KUNIT_EXPECT_EQ(test, cur.dma_addr, SZ_1G + 100 + PAGE_SIZE);
+	KUNIT_EXPECT_EQ(test, cur.size, 2 * PAGE_SIZE);
+	KUNIT_EXPECT_FALSE(test, dma_cursor_next(&cur));
+	KUNIT_EXPECT_EQ(test, dma_cursor_begin(&cur, &runs, PAGE_SIZE, 4 * PAGE_SIZE), -EINVAL);
+
+	/* The memory is where it was. */
+	KUNIT_ASSERT_EQ(test, dma_cursor_begin_phys(&cur, &runs, PAGE_SIZE, 3 * PAGE_SIZE), 0);
+	KUNIT_EXPECT_TRUE(test, dma_cursor_next_phys(&cur));
+	KUNIT_EXPECT_EQ(test, cur.size, PAGE_SIZE);
+	KUNIT_EXPECT_TRUE(test, dma_cursor_next_phys(&cur));
+	KUNIT_EXPECT_EQ(test, cur.phys, SZ_4M);
+
+	/* A range that has a part, or that is several for the device, is not all of it. */
+	range.run.num_pages = 3;
+	KUNIT_EXPECT_EQ(test, dma_runs_contiguous(&runs, 0, &addr), 2 * PAGE_SIZE);
+	range.run.num_pages = 4;
+	range.run.linked = 0;
+	KUNIT_EXPECT_EQ(test, dma_runs_contiguous(&runs, 0, &addr), 2 * PAGE_SIZE);
+	KUNIT_EXPECT_EQ(test, addr, SZ_1M);
+	hlist_del(&range.node);
+	dma_runs_clear(&runs);
+}
+
 static void test_growth(struct kunit *test)
 {
 	u32 i, max = 0, grown = 0;
@@ -813,6 +859,7 @@ static struct kunit_case runs_test_cases[] = {
 	KUNIT_CASE(test_splice),
 	KUNIT_CASE(test_bad_input),
 	KUNIT_CASE(test_cursor_parts),
+	KUNIT_CASE(test_one_range),
 	KUNIT_CASE(test_growth),
 	KUNIT_CASE(test_map_parts),
 	KUNIT_CASE(test_map_unreachable),

@@ -181,15 +181,16 @@ static int alloc_mmap_all(struct drm_gem_bo_backing *backing, struct vm_area_str
 /*
  * The DMA API counts from the start of the memory, the VMA from the fake offset,
  * by which others find it later. PFNMAP is the DMA API's choice: it may have to
- * insert pages one by one. What it notes in vm_pgoff of a private mapping stays,
- * as that is how its pages are told from copies.
+ * insert pages one by one, which nobody is to pin, as they may be write-combined.
+ * What it notes in vm_pgoff of a private mapping stays, as that is how its pages
+ * are told from copies.
  */
 static int alloc_mmap(struct drm_gem_bo_backing *backing, struct vm_area_struct *vma)
 {
 	unsigned long pgoff = vma->vm_pgoff;
 	int ret;
 
-	vm_flags_mod(vma, VM_DONTEXPAND | VM_DONTDUMP, VM_PFNMAP);
+	vm_flags_mod(vma, VM_IO | VM_DONTEXPAND | VM_DONTDUMP, VM_PFNMAP);
 	vma->vm_page_prot = vma_get_page_prot(vma);
 	vma->vm_pgoff = backing_index(backing, vma, pgoff);
 	dma_resv_lock(backing->obj->resv, NULL);
@@ -227,11 +228,10 @@ static int import_mmap(struct drm_gem_bo_backing *backing, struct vm_area_struct
  *
  * For &drm_gem_object_funcs.mmap. If the vm_ops have a fault handler, pages are filled
  * in by drm_gem_bo_backing_fault(). Without, all is mapped here and now; the memory has
- * to be there and to stay as long as the object. Either way the mapping is VM_PFNMAP,
- * so that nobody pins the pages. What was allocated by the DMA API is mapped by it at
- * once, and it sets the flags: where that may insert pages and nobody is to pin them,
- * the driver sets VM_IO before. The mapping of an imported object is the exporter's, and
- * the reference that the core took for it is dropped.
+ * to be there and to stay as long as the object. What was allocated by the DMA API is
+ * mapped by it at once. The mapping is VM_PFNMAP or VM_IO, so that nobody pins the pages.
+ * That of an imported object is the exporter's, and the reference that the core took for
+ * it is dropped.
  *
  * vm_pgoff of a shared mapping stays, so that drm_vma_node_unmap() finds it. There
  * is nothing to be undone after an error.

@@ -231,15 +231,15 @@ static void check_walk_phys(struct dma_cursor *cur, const struct twin *t, u64 of
 		if (step == U64_MAX) {
 			CHECK(CALL(dma_cursor_next_phys(cur)));
 		} else {
-			CHECK(!dma_cursor_next_phys_max(cur, 0));
-			CHECK(CALL(dma_cursor_next_phys_max(cur, step)));
+			CHECK(!__dma_cursor_next(cur, 0, true));
+			CHECK(CALL(__dma_cursor_next(cur, step, true)));
 		}
 		CHECK(cur->offset == offset && cur->size == expected);
 		CHECK(cur->phys == (phys_addr_t)twin_addr(t, offset, true));
 		if (cur->offset != offset || cur->size != expected)
 			return;
 	}
-	CHECK(!CALL(dma_cursor_next_phys(cur)) && !dma_cursor_next_phys_max(cur, step));
+	CHECK(!CALL(dma_cursor_next_phys(cur)) && !__dma_cursor_next(cur, step, true));
 	CHECK(cur->offset == end && !cur->size);
 }
 
