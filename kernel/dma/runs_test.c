@@ -807,19 +807,22 @@ static void test_alloc_pages(struct kunit *test)
 	dma_runs_free_pages(&runs);
 }
 
-/* What is too much of a block is free again, and so is all the rest in the end. */
+/*
+ * What is too much of a block is free again, and so is all the rest in the end. The lists
+ * of the processors keep up to an eighth of the memory, a quarter would be lost.
+ */
 static void test_alloc_pages_exact(struct kunit *test)
 {
 	u32 i, num = MAX_ORDER_NR_PAGES / 2 + 1, left = MAX_ORDER_NR_PAGES - num;
-	long before = global_zone_page_state(NR_FREE_PAGES);
+	long before = global_zone_page_state(NR_FREE_PAGES), total = totalram_pages();
 	struct dma_runs runs;
 
-	for (i = 0; i < 8; i++) {
+	for (i = 0; i < total / 4 / left; i++) {
 		dma_runs_init(&runs, NULL, DMA_RUNS_STREAMING, num);
 		KUNIT_ASSERT_EQ(test, dma_runs_alloc_pages(&runs, GFP_KERNEL), 0);
 		dma_runs_free_pages(&runs);
 	}
-	KUNIT_EXPECT_GT(test, global_zone_page_state(NR_FREE_PAGES), before - 4 * (long)left);
+	KUNIT_EXPECT_GT(test, global_zone_page_state(NR_FREE_PAGES), before - total * 3 / 16);
 }
 
 static void test_map_ranges(struct kunit *test)

@@ -882,8 +882,8 @@ static int op_expected(const struct kind_ctx *ctx, int op, enum kind_row row)
 {
 	int ret = ops[op].ret[row];
 
-	if (ops[op].fn == op_iommu_map && row != STREAMING && row != NONCOHERENT &&
-	    kind_translates(ctx->dev))
+	if (ops[op].fn == op_iommu_map && row_kind[row] != DMA_RUNS_STREAMING &&
+	    row != NONCOHERENT && kind_translates(ctx->dev))
 		return -EOPNOTSUPP;
 	if (ret)
 		return ret;
