@@ -34,9 +34,11 @@
 #include <linux/ktime.h>
 #include <linux/mm.h>
 #include <linux/module.h>
+#include <linux/pagemap.h>
 #include <linux/platform_device.h>
 #include <linux/scatterlist.h>
 #include <linux/seq_file.h>
+#include <linux/shmem_fs.h>
 #include <linux/sizes.h>
 #include <linux/slab.h>
 #include <linux/sort.h>
@@ -246,19 +248,41 @@ static struct fill_bo *fill_bo_create(const struct layout *layout)
  * Today's form: an array of pages, and a table of it
  */
 
-static struct page **sg_get_pages(struct fill_bo *bo)
+static int sg_read_pages(struct fill_bo *bo, struct page **pages)
 {
-	struct page **pages;
+	struct page *page;
 	unsigned int i;
 
-	if (bo->base.filp)
-		return drm_gem_get_pages(&bo->base);
+	for (i = 0; i < BO_PAGES; i++) {
+		page = shmem_read_mapping_page(bo->base.filp->f_mapping, i);
+		if (IS_ERR(page)) {
+			release_pages(pages, i);
+			return PTR_ERR(page);
+		}
+		pages[i] = page;
+	}
 
-	pages = kvmalloc_objs(*pages, BO_PAGES);
+	return 0;
+}
+
+static struct page **sg_get_pages(struct fill_bo *bo)
+{
+	struct page **pages = kvmalloc_objs(*pages, BO_PAGES);
+	unsigned int i;
+	int ret = 0;
+
 	if (!pages)
 		return ERR_PTR(-ENOMEM);
-	for (i = 0; i < BO_PAGES; i++)
-		pages[i] = bo->chunks[i >> bo->layout->order] + (i & (BIT(bo->layout->order) - 1));
+	if (bo->base.filp)
+		ret = sg_read_pages(bo, pages);
+	else
+		for (i = 0; i < BO_PAGES; i++)
+			pages[i] = bo->chunks[i >> bo->layout->order] +
+				   (i & (BIT(bo->layout->order) - 1));
+	if (ret) {
+		kvfree(pages);
+		return ERR_PTR(ret);
+	}
 
 	return pages;
 }
@@ -266,9 +290,8 @@ static struct page **sg_get_pages(struct fill_bo *bo)
 static void sg_put_pages(struct fill_bo *bo)
 {
 	if (bo->base.filp)
-		drm_gem_put_pages(&bo->base, bo->pages, false, false);
-	else
-		kvfree(bo->pages);
+		release_pages(bo->pages, BO_PAGES);
+	kvfree(bo->pages);
 	bo->pages = NULL;
 }
 
