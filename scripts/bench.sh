@@ -117,7 +117,7 @@ verdicts() {
 	done <"$1"
 }
 
-evaluate() { "$TOP/scripts/bench_results.py" "$DIR" "$SVG" "$DIR/verdicts" >"$DIR/table"; }
+evaluate() { "$TOP/scripts/bench_results.py" "$DIR" "$SVG" "$TOP/expect/bench.txt" "$DIR/verdicts" >"$DIR/table"; }
 
 # slow WHAT: is one of the times too long? Where others compute, too, that may be by chance.
 slow() { grep -qE "^FAIL[[:space:]]$1" "$DIR/verdicts"; }
