@@ -84,10 +84,16 @@ static unsigned int table_set_pages(const struct dma_runs *runs, struct scatterl
 	return n;
 }
 
+static bool table_is_linked(const struct dma_runs *runs)
+{
+	return runs->num_runs > 1 && runs->runs->linked &&
+	       (runs->kind != DMA_RUNS_RESOURCE || dma_runs_one_range(runs));
+}
+
 /*
- * What is linked is one range, however many runs it has, in entries of @max if that is
- * not 0. A run by itself is never cut at what its device likes, some importers take one
- * entry only. Without an IOMMU the entries have to match the pages':
+ * What is linked is one range, however many runs it has, in entries of @max, if a page
+ * is no more than that. A run by itself is never cut at what its device likes, some
+ * importers take one entry only. Without an IOMMU the entries have to match the pages':
  * dma_sync_sgtable_for_cpu() goes by them.
  */
 static unsigned int table_set_dma(const struct dma_runs *runs, struct scatterlist *sg, u64 max)
@@ -97,8 +103,7 @@ static unsigned int table_set_dma(const struct dma_runs *runs, struct scatterlis
 	unsigned int n = 0;
 	u32 i;
 
-	if (max && runs->num_runs > 1 && runs->runs->linked &&
-	    !dma_cursor_begin(&cur, runs, 0, size)) {
+	if (max && table_is_linked(runs) && !dma_cursor_begin(&cur, runs, 0, size)) {
 		for (; dma_cursor_next_max(&cur, max); n++) {
 			if (!sg)
 				continue;
@@ -129,7 +134,7 @@ struct sg_table *dma_buf_table_of_runs(struct dma_runs *runs, struct device *dev
 	struct table_of_runs *table;
 
 	/* Where entries have one length for both sides no run may be merged. */
-	if (!IS_ENABLED(CONFIG_NEED_SG_DMA_LENGTH) && nents != table_set_dma(runs, NULL, 0))
+	if (!IS_ENABLED(CONFIG_NEED_SG_DMA_LENGTH) && table_is_linked(runs))
 		orig_nents = 0;
 
 	table = kzalloc_obj(*table);

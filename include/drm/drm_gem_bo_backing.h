@@ -217,7 +217,7 @@ drm_gem_bo_backing_page(const struct drm_gem_bo_backing *backing, pgoff_t index)
  * drm_gem_bo_backing_dma_addr - the DMA address of a byte
  * @backing: the backing
  * @offset: which byte of the object
- * @dma_addr: returns its address for the owner's device, or all ones
+ * @dma_addr: returns its address for the owner's device, all ones if it is not mapped
  *
  * Returns:
  * 0, -EINVAL behind the end of the object, -ENXIO if the byte is not mapped.

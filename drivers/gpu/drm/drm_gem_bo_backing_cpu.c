@@ -181,9 +181,9 @@ static int alloc_mmap_all(struct drm_gem_bo_backing *backing, struct vm_area_str
 /*
  * The DMA API counts from the start of the memory, the VMA from the fake offset,
  * by which others find it later. PFNMAP is the DMA API's choice: it may have to
- * insert pages one by one, which nobody is to pin, as they may be write-combined.
- * What it notes in vm_pgoff of a private mapping stays, as that is how its pages
- * are told from copies.
+ * insert pages one by one. VM_IO keeps most of those away who would pin them: they
+ * may be write-combined. What it notes in vm_pgoff of a private mapping stays, as
+ * that is how its pages are told from copies.
  */
 static int alloc_mmap(struct drm_gem_bo_backing *backing, struct vm_area_struct *vma)
 {
@@ -229,9 +229,9 @@ static int import_mmap(struct drm_gem_bo_backing *backing, struct vm_area_struct
  * For &drm_gem_object_funcs.mmap. If the vm_ops have a fault handler, pages are filled
  * in by drm_gem_bo_backing_fault(). Without, all is mapped here and now; the memory has
  * to be there and to stay as long as the object. What was allocated by the DMA API is
- * mapped by it at once. The mapping is VM_PFNMAP or VM_IO, so that nobody pins the pages.
- * That of an imported object is the exporter's, and the reference that the core took for
- * it is dropped.
+ * mapped by it at once. The mapping is VM_PFNMAP, so that nobody pins the pages, or VM_IO
+ * if the DMA API inserted them. That of an imported object is the exporter's, and the
+ * reference that the core took for it is dropped.
  *
  * vm_pgoff of a shared mapping stays, so that drm_vma_node_unmap() finds it. There
  * is nothing to be undone after an error.
