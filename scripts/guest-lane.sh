@@ -178,10 +178,11 @@ baseline_key() {
 		printf '%s\n' "${T:-}"
 		cat "$BUILD/guest.versions" "$LIST" "$TOP/guest/init" "$TOP/guest/igt.sh" "$TOP/${IGT[0]}" "$BOOT" "$TOP/scripts/boot-options.sh" \
 			"$TOP/expect/kernel-reports.txt"
-		printf '%s\n' "${BOOT_OPTS[@]}"
-		case $TESTS in /mnt/*) find "$TOP${TESTS#/mnt}" -type f -exec sha256sum {} + | sort ;; esac
-		sed -n "s|^/mnt/\([^[:space:]]*\).*|$TOP/\1|p" "$LIST" | xargs -r sha256sum
-		printf '%s\n' "${BOOT_OPTS[@]}" | tr ' ' '\n' | sed -n 's/^dtb=//p' | xargs -r sha256sum
+		# Wherever the project lies.
+		printf '%s\n' "${BOOT_OPTS[@]//$TOP/}"
+		case $TESTS in /mnt/*) (cd "$TOP${TESTS#/mnt}" && find . -type f -exec sha256sum {} + | sort) ;; esac
+		sed -n "s|^/mnt/\([^[:space:]]*\).*|$TOP/\1|p" "$LIST" | xargs -r sha256sum | cut -d' ' -f1
+		printf '%s\n' "${BOOT_OPTS[@]}" | tr ' ' '\n' | sed -n 's/^dtb=//p' | xargs -r sha256sum | cut -d' ' -f1
 	} | sha256sum | cut -c1-16
 }
 
