@@ -35,11 +35,6 @@
 #include <drm/drm_gem_shmem_helper.h>
 #include <drm/drm_prime.h>
 
-#if __has_include(<linux/dma-runs.h>)
-#include <linux/dma-runs.h>
-#define HAVE_LIST
-#endif
-
 #include "mali_table.h"
 
 static unsigned long size = SZ_64M;
@@ -54,7 +49,6 @@ MODULE_PARM_DESC(order, "free memory is in blocks of that order, none next to an
 #define REPEAT_BYTES	SZ_1M
 #define MAX_REPEAT	16
 #define MAX_RESULTS	48
-#define FILL_IOVA	((u64)SZ_32M)
 
 /* What was counted. */
 static struct {
@@ -225,15 +219,7 @@ static unsigned int count_ranges(struct drm_gem_shmem_object *shmem, bool dma)
 static int fill(struct drm_gem_shmem_object *shmem, struct io_pgtable_ops *ops,
 		struct mali_count *count)
 {
-	struct dma_cursor cur;
-	u64 iova = FILL_IOVA;
-	int ret;
-
-	ret = dma_cursor_begin(&cur, shmem->backing.list, 0, shmem->base.size);
-	while (!ret && dma_cursor_next(&cur))
-		ret = mali_table_map(ops, &iova, cur.dma_addr, cur.size, count);
-
-	return ret;
+	return mali_table_fill_list(ops, shmem->backing.list, shmem->base.size, count);
 }
 
 static struct page *look_up(struct drm_gem_shmem_object *shmem, unsigned long index)
@@ -304,18 +290,7 @@ static unsigned int count_ranges(struct drm_gem_shmem_object *shmem, bool dma)
 static int fill(struct drm_gem_shmem_object *shmem, struct io_pgtable_ops *ops,
 		struct mali_count *count)
 {
-	struct scatterlist *sg;
-	u64 iova = FILL_IOVA;
-	unsigned int i;
-	int ret = 0;
-
-	for_each_sgtable_dma_sg(shmem->sgt, sg, i) {
-		ret = mali_table_map(ops, &iova, sg_dma_address(sg), sg_dma_len(sg), count);
-		if (ret)
-			break;
-	}
-
-	return ret;
+	return mali_table_fill_sg(ops, shmem->sgt, count);
 }
 
 static struct page *look_up(struct drm_gem_shmem_object *shmem, unsigned long index)
@@ -502,7 +477,10 @@ static int run_look_up(struct drm_gem_shmem_object *shmem)
 	return 0;
 }
 
-/* Into the page table of a GPU that has no IOMMU before it. The second time: pages of the table are allocated, too. */
+/*
+ * Into the page table of a GPU that has no IOMMU before it. The second time: pages of the table
+ * are allocated, too.
+ */
 static int run_fill(struct drm_gem_shmem_object *shmem)
 {
 	struct io_pgtable_cfg cfg;
@@ -522,7 +500,7 @@ static int run_fill(struct drm_gem_shmem_object *shmem)
 		start = ticks();
 		ret = fill(shmem, ops, &count);
 		start = ticks() - start;
-		mali_table_unmap(ops, FILL_IOVA, size);
+		mali_table_unmap(ops, size);
 	}
 	free_io_pgtable_ops(ops);
 	result("fill", start);

@@ -7,7 +7,16 @@
 
 #include <linux/io-pgtable.h>
 #include <linux/minmax.h>
+#include <linux/scatterlist.h>
 #include <linux/sizes.h>
+
+#if __has_include(<linux/dma-runs.h>)
+#include <linux/dma-runs.h>
+#define HAVE_LIST
+#endif
+
+/* Where an object goes. */
+#define MALI_IOVA	((u64)SZ_32M)
 
 /* The largest block that fits, and how many of them up to the end of its table. */
 static inline size_t mali_block_size(u64 addr, size_t size, size_t *count)
@@ -57,15 +66,47 @@ static __always_inline int mali_table_map(struct io_pgtable_ops *ops, u64 *iova,
 	return 0;
 }
 
+static inline int mali_table_fill_sg(struct io_pgtable_ops *ops, struct sg_table *sgt,
+				     struct mali_count *n)
+{
+	struct scatterlist *sg;
+	u64 iova = MALI_IOVA;
+	unsigned int i;
+	int ret;
+
+	for_each_sgtable_dma_sg(sgt, sg, i) {
+		ret = mali_table_map(ops, &iova, sg_dma_address(sg), sg_dma_len(sg), n);
+		if (ret)
+			return ret;
+	}
+
+	return 0;
+}
+
+#ifdef HAVE_LIST
+static inline int mali_table_fill_list(struct io_pgtable_ops *ops, const struct dma_runs *list,
+				       size_t size, struct mali_count *n)
+{
+	struct dma_cursor cur;
+	u64 iova = MALI_IOVA;
+	int ret;
+
+	dma_runs_for_each(cur, list, 0, size, ret)
+		ret = mali_table_map(ops, &iova, cur.dma_addr, cur.size, n);
+
+	return ret;
+}
+#endif
+
 /* Whole tables at once. */
-static inline void mali_table_unmap(struct io_pgtable_ops *ops, u64 iova, size_t size)
+static inline void mali_table_unmap(struct io_pgtable_ops *ops, size_t size)
 {
 	size_t done, count;
 
 	for (done = 0; done < size;) {
-		size_t block = mali_block_size(iova + done, size - done, &count);
+		size_t block = mali_block_size(MALI_IOVA + done, size - done, &count);
 
-		WARN_ON(ops->unmap_pages(ops, iova + done, block, count, NULL) != block * count);
+		WARN_ON(ops->unmap_pages(ops, MALI_IOVA + done, block, count, NULL) != block * count);
 		done += block * count;
 	}
 }

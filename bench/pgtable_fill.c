@@ -53,7 +53,6 @@
 
 #define BO_SIZE		((size_t)SZ_64M)
 #define BO_PAGES	(BO_SIZE >> PAGE_SHIFT)
-#define BO_IOVA		((u64)SZ_32M)
 #define MAX_RUNS	1001
 
 static unsigned int runs = 101;
@@ -386,45 +385,6 @@ static size_t list_metadata(const struct fill_bo *bo)
 	return sizeof(bo->backing) + bo->backing.runs.num_runs * sizeof(*bo->backing.runs.runs);
 }
 
-/*
- * Page tables
- */
-
-static int sg_fill(struct fill_bo *bo)
-{
-	struct scatterlist *sg;
-	u64 iova = BO_IOVA;
-	unsigned int i;
-	int ret;
-
-	for_each_sgtable_dma_sg(bo->sgt, sg, i) {
-		ret = mali_table_map(table.ops, &iova, sg_dma_address(sg), sg_dma_len(sg),
-				     &table.count);
-		if (ret)
-			return ret;
-	}
-
-	return 0;
-}
-
-static int list_fill(struct fill_bo *bo)
-{
-	struct dma_cursor cur;
-	u64 iova = BO_IOVA;
-	int ret;
-
-	ret = dma_cursor_begin(&cur, bo->backing.list, 0, BO_SIZE);
-	if (ret)
-		return ret;
-	while (dma_cursor_next(&cur)) {
-		ret = mali_table_map(table.ops, &iova, cur.dma_addr, cur.size, &table.count);
-		if (ret)
-			return ret;
-	}
-
-	return 0;
-}
-
 static int sg_walk(struct fill_bo *bo)
 {
 	struct scatterlist *sg;
@@ -484,7 +444,8 @@ static int bo_walk(struct fill_bo *bo, enum form form)
 
 static int bo_fill(struct fill_bo *bo, enum form form)
 {
-	return form == FORM_SG ? sg_fill(bo) : list_fill(bo);
+	return form == FORM_SG ? mali_table_fill_sg(table.ops, bo->sgt, &table.count) :
+				 mali_table_fill_list(table.ops, bo->backing.list, BO_SIZE, &table.count);
 }
 
 /* Adds walk and fill of one of the forms, which are both there. */
@@ -500,7 +461,7 @@ static int run_fill(struct fill_bo *bo, enum form form, u64 took[2])
 	took[0] += middle - start;
 	took[1] += ticks() - middle;
 	if (!ret)
-		mali_table_unmap(table.ops, BO_IOVA, BO_SIZE);
+		mali_table_unmap(table.ops, BO_SIZE);
 
 	return ret;
 }
@@ -569,7 +530,7 @@ static int check_table(struct fill_bo *bo, enum form form, phys_addr_t *phys)
 	u32 i;
 
 	for (i = 0; i < BO_PAGES; i++) {
-		phys_addr_t found = ops->iova_to_phys(ops, BO_IOVA + i * PAGE_SIZE);
+		phys_addr_t found = ops->iova_to_phys(ops, MALI_IOVA + i * PAGE_SIZE);
 		phys_addr_t other = phys[i] ?: found;
 
 		if (found != page_to_phys(bo_page(bo, form, i)) || found != other) {
@@ -596,7 +557,7 @@ static int check_form(struct fill_bo *bo, enum form form, struct result *result,
 	ret = bo_fill(bo, form);
 	if (!ret) {
 		ret = check_table(bo, form, phys);
-		mali_table_unmap(table.ops, BO_IOVA, BO_SIZE);
+		mali_table_unmap(table.ops, BO_SIZE);
 	}
 	result->once[REPEAT][form] = bo->layout->repeat;
 	result->once[METADATA][form] = form == FORM_SG ? sg_metadata(bo) : list_metadata(bo);

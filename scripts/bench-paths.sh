@@ -57,9 +57,8 @@ machine() {
 noncoherent() {
 	need device-tree-compiler
 	mkdir -p "$1"
-	run "$1/dumpdtb.log" "${QEMU[@]}" -nic none -display none -machine "dumpdtb=$1/qemu.dtb"
-	dtc -q -I dtb -O dts "$1/qemu.dtb" | cat - "$TOP/guest/qemu-noncoherent.dts" >"$1/part.dts"
-	run "$1/dtc.log" dtc -q -I dts -O dtb -o "$1/part.dtb" "$1/part.dts"
+	qemu_dts "$1" "${QEMU[@]}" | cat - "$TOP/guest/qemu-noncoherent.dts" >"$1/part.dts"
+	compile_dts "$1"
 	QEMU+=(-dtb "$1/part.dtb")
 }
 
@@ -84,11 +83,14 @@ root() {
 	(cd "$dir/root" && find . | LC_ALL=C sort | cpio --quiet --reproducible -R 0:0 -o -H newc) >"$dir/root.cpio"
 }
 
+# sizes: bytes of code of the objects that it reads.
+sizes() { xargs -r size | awk '$1 != "text" { print $6, $1 }' | sort; }
+
 # code ARCH DIR: bytes of code by object file.
 code() {
 	run "$BUILD/log/bench-code-$1.log" kbuild "$2" "$1" drivers/gpu/drm/ drivers/dma-buf/ kernel/dma/
 	(cd "$2" && find drivers/gpu/drm drivers/dma-buf kernel/dma -name '*.o' ! -name 'built-in*' ! -path '*test*' \
-		! -path '*kunit*' ! -path '*selftest*' -exec size {} + | awk 'NR > 1 && $1 != "text" { print $6, $1 }' | sort)
+		! -path '*kunit*' ! -path '*selftest*' | sizes)
 }
 
 # driver_code NAME: the same of all drivers that the series edits, whether a kernel here has them or not, as the
@@ -103,8 +105,7 @@ driver_code() {
 	compile_config "$dir" arm64
 	# What Kconfig does not grant is not made.
 	kbuild "$dir" arm64 W=1 -k "${objects[@]}" >"$BUILD/log/bench-drivers-$1.log" 2>&1 || true
-	(cd "$dir" && for o in "${objects[@]}"; do [ ! -e "$o" ] || size "$o"; done | awk '$1 != "text" { print $6, $1 }' | sort) \
-		>"$DIR/drivers-code/$1"
+	(cd "$dir" && for o in "${objects[@]}"; do [ ! -e "$o" ] || echo "$o"; done | sizes) >"$DIR/drivers-code/$1"
 	[ -s "$DIR/drivers-code/$1" ] || die "nothing of drivers was compiled" "$BUILD/log/bench-drivers-$1.log"
 }
 

@@ -237,3 +237,12 @@ lane_end() { [ "$LANE_FAILED" = 0 ]; }
 # booted KERNEL LOG: remembers which kernel LOG is of. is_of LOG KERNEL: is it of this one?
 booted() { sha256sum <"$1" >"$2.kernel"; }
 is_of() { [ -s "$1" ] && [ "$(sha256sum <"$2")" = "$(cat "$1.kernel" 2>/dev/null)" ]; }
+
+# qemu_dts DIR QEMU OPTION...: the source of the device tree that QEMU makes for a machine.
+qemu_dts() {
+	run "$1/dumpdtb.log" "${@:2}" -nic none -display none -machine "dumpdtb=$1/qemu.dtb"
+	dtc -q -I dtb -O dts "$1/qemu.dtb"
+}
+
+# compile_dts DIR: DIR/part.dts as DIR/part.dtb.
+compile_dts() { run "$1/dtc.log" dtc -q -I dts -O dtb -o "$1/part.dtb" "$1/part.dts"; }

@@ -174,8 +174,7 @@ part_x86_64() {
 source_tree() {
 	local board=$BASE_LINUX/arch/arm/boot/dts/$BOARD.dts
 	if [ -z "$BOARD" ]; then
-		run "$1/dumpdtb.log" "$QEMU" "${MACHINE[@]}" -nic none -machine "dumpdtb=$1/qemu.dtb" -display none
-		dtc -q -I dtb -O dts "$1/qemu.dtb"
+		qemu_dts "$1" "$QEMU" "${MACHINE[@]}"
 	elif [ -e "$TOP/guest/$BOARD.dts" ]; then
 		cat "$TOP/guest/$BOARD.dts"
 	else
@@ -193,7 +192,7 @@ device_tree() {
 		source_tree "$1"
 		for name in "${DTS[@]}"; do cat "$TOP/guest/qemu-$name.dts"; done
 	} >"$1/part.dts"
-	run "$1/dtc.log" dtc -q -I dts -O dtb -o "$1/part.dtb" "$1/part.dts"
+	compile_dts "$1"
 	MACHINE+=(-dtb "$1/part.dtb")
 }
 
@@ -228,13 +227,8 @@ boot_unpatched() {
 	local dir=$1 kept
 	shift
 	kept=$CACHE/baseline/qemu-$ARCH-$(boot_key "$UNPATCHED" "$@")
-	if [ "${BASELINE:-}" != new ] && [ -d "$kept" ]; then
-		note "unpatched kernel: kept from before ($kept; BASELINE=new boots it)"
-		rm -rf "$dir"
-		cp -r "$kept" "$dir"
-		touch "$kept"
-		return
-	fi
+	rm -rf "$dir"
+	if from_before "$kept" "$dir"; then return; fi
 	boot "$UNPATCHED" "$dir" "$@"
 	# What ended early, or a test that had no time, is not what this kernel does.
 	grep -aqE 'qemu: done|reboot: ' "$dir/console.log" || return 0

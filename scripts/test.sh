@@ -143,9 +143,11 @@ lanes() {
 		*) BESIDE=$CHECK run_lane "$lane" || true ;;
 		esac
 	done
-	# Nothing of ours is before it any more; what others compute is not to starve it.
-	[ -z "$CHECK" ] || renice -n 0 -g "$CHECK" >/dev/null 2>&1 || true
-	[ -z "$CHECK" ] || wait "$CHECK" || true
+	if [ "$CHECK" ]; then
+		# Nothing of ours is before it any more; what others compute is not to starve it.
+		renice -n 0 -g "$CHECK" >/dev/null 2>&1 || true
+		wait "$CHECK" || true
+	fi
 	CHECK=''
 }
 
