@@ -4,6 +4,7 @@
 # and our tests of igt-tests/, on drivers and behind IOMMUs that User Mode Linux does not have.
 # A part is a boot of each kernel; without, all of them. A difference is a failure, and so is what
 # expect/qemu-ARCH-PART.txt does not say. "qemu.sh expect ARCH PART" writes that file anew.
+# CONFIG=kcsan: on kernels that KCSAN watches, which is of use for x86_64's part stress.
 # CONVERTED and UNPATCHED name other kernel images than those built here, QEMU_LIMIT the seconds for a boot.
 # QEMU_GCOV=QEMU_GCOV=1 (scripts/coverage.sh): failing-* on each machine, behind all suites, with gcov's counters.
 set -euo pipefail
@@ -20,9 +21,9 @@ ALL_TESTS=kms_backing_scanout,prime_backing_share,prime_backing_mmap,prime_backi
 
 parts_of() {
 	case $1 in
-	arm64) echo kunit kunit-swiotlb kunit-iommu kunit-noncoherent failing-iommu virtio-gpu pl111 ili9341 exynos noncoherent swiotlb ;;
+	arm64) echo kunit kunit-swiotlb kunit-iommu kunit-noncoherent failing-iommu virtio-gpu stress pl111 ili9341 exynos noncoherent swiotlb ;;
 	arm) echo kunit failing highmem pl111 fimd tegra tegra-iommu armada ;;
-	x86_64) echo kunit kunit-iommu intel-iommu virtio-iommu amd-iommu kvm ili9341 igt-arcpgu igt-virtio-gpu ;;
+	x86_64) echo kunit kunit-iommu intel-iommu virtio-iommu amd-iommu kvm stress ili9341 igt-arcpgu igt-virtio-gpu ;;
 	*) die "there are no QEMU lanes for $1, but for arm64, arm and x86_64" ;;
 	esac
 }
@@ -42,7 +43,9 @@ part() {
 	WITHOUT='scanout-crc|sigbus-after-purge|needed-is-kept|exported-is-kept|no-memory-left'
 	BOARD='' SCREEN='' ALSO='' DTS=() WANT=() LIMIT=${QEMU_LIMIT:-300} TESTS=$ALL_TESTS FILTER='d[rm]*'
 	if [ "$1" = kunit ]; then FILTER='*'; fi
-	SUITES=$FAILING_SUITES
+	# What a page table needs is no slab.
+	SUITES=$FAILING_SUITES,drm_gem_bo_backing_fault
+	if [ "$1" = stress ]; then TESTS=prime_backing_stress,prime_backing_failing LIMIT=${QEMU_LIMIT:-900}; fi
 	"part_$ARCH" "$1"
 }
 
@@ -52,7 +55,7 @@ part_arm64() {
 	MACHINE=(-M "$virt" -cpu cortex-a57 -smp 2 -m 1024)
 	APPEND="console=ttyAMA0"
 	case $1 in
-	*iommu | *noncoherent | virtio-gpu | pl111) MACHINE[1]=$virt,iommu=smmuv3 ;;
+	*iommu | *noncoherent | virtio-gpu | stress | pl111) MACHINE[1]=$virt,iommu=smmuv3 ;;
 	esac
 	case $1 in
 	*swiotlb) APPEND+=" swiotlb=65536,force,track_hiwater" ;;
@@ -61,10 +64,11 @@ part_arm64() {
 	case $1 in
 	kunit* | failing*) MACHINE+=(-smp 1 "${SPARE[@]}") ;;
 	virtio-gpu | noncoherent) SCREEN=1 MACHINE+=("${GPU[@]}") ;;
+	stress) MACHINE+=("${GPU[@]}") APPEND+=" QEMU_TIMEOUT=300" ;;
 	esac
 	case $1 in
 	kunit-iommu | kunit-noncoherent) WANT=("^device of suites: .*: group [0-9]+ of arm-smmu-v3") ;;
-	virtio-gpu) WANT=('^device: virtio_gpu .*\(arm-smmu-v3\), DMA(-FQ)?$') ;;
+	virtio-gpu | stress) WANT=('^device: virtio_gpu .*\(arm-smmu-v3\), DMA(-FQ)?$') ;;
 	noncoherent) WANT=('^device: virtio_gpu .*\(arm-smmu-v3\), DMA(-FQ)?, not coherent$') ;;
 	pl111) WANT=('^device: pl111 .*\(arm-smmu-v3\), DMA(-FQ)?') ;;
 	ili9341) WANT=('^device: ili9341 .*: direct') ;;
@@ -152,13 +156,13 @@ part_x86_64() {
 	esac
 	case $1 in
 	kunit-iommu) WANT=("^device of suites: .*: group [0-9]+ of DMAR") ;;
-	intel-iommu) WANT=("^device: virtio_gpu .*IOMMU group [0-9]+ of dmar.*, DMA") ;;
+	intel-iommu | stress) WANT=("^device: virtio_gpu .*IOMMU group [0-9]+ of dmar.*, DMA") ;;
 	virtio-iommu) WANT=("^device: virtio_gpu .*IOMMU group [0-9]+ of .*virtio.*, DMA") ;;
 	amd-iommu) WANT=("^device: virtio_gpu .*IOMMU group [0-9]+ of ivhd.*, DMA") ;;
 	ili9341) WANT=('^device: ili9341 .*: direct') ;;
 	esac
 	case $1 in
-	kunit-iommu | intel-iommu) MACHINE+=(-device "intel-iommu,intremap=off") ;;
+	kunit-iommu | intel-iommu | stress) MACHINE+=(-device "intel-iommu,intremap=off") ;;
 	virtio-iommu) MACHINE+=(-device virtio-iommu-pci) ;;
 	amd-iommu) MACHINE+=(-device amd-iommu) ;;
 	esac
@@ -166,6 +170,7 @@ part_x86_64() {
 	kunit-iommu) MACHINE+=("${SPARE[@]}") ;;
 	*-iommu) SCREEN=1 MACHINE+=("${GPU[@]}") ;;
 	kvm) TESTS=kvm_backing_guest APPEND+=" transparent_hugepage_shmem=always" ;;
+	stress) MACHINE+=("${GPU[@]}") APPEND+=" QEMU_TIMEOUT=300" ;;
 	ili9341) BOARD='qemu-x86_64' APPEND+=" cma=256M" ;;
 	esac
 }
