@@ -234,14 +234,39 @@ check_maintainers() {
 # neighbours are; the user-space harness stands in for headers of the kernel, typedefs and all.
 CHECKPATCH="--strict --terse --no-summary --ignore MISSING_SIGN_OFF,FILE_PATH_CHANGES,MACRO_ARG_REUSE,MACRO_ARG_UNUSED,BIT_MACRO,LOGICAL_CONTINUATIONS,NEW_TYPEDEFS"
 
-# checkpatch_one TAG COMMIT: what checkpatch says of it. A patch of which it said nothing is not
-# looked at again: markers in the cache, by content, less what an earlier commit changes in it.
+# How many patches that have not compiled before are compiled now, and how many of them checkpatch looks at;
+# WHOLE: every one. All of them take an hour and more, which grows with the series: make check-all,
+# before it is sent.
+EACH=${EACH-1}
+EACH_TEXT=60
+
+# sample WHAT NUMBER: as many of the commits that it reads, in their order. They change with the series, so
+# that all come up in time. The last one is what the lanes boot.
+sample() {
+	local commits seed=$WORK/seed-$1
+	mapfile -t commits
+	if [ -n "${WHOLE:-}" ] || [ "${#commits[@]}" -le "$2" ]; then
+		printf '%s\n' "${commits[@]}"
+		return
+	fi
+	yes "$(g rev-parse 'HEAD^{tree}')$1" 2>/dev/null | head -c 65536 >"$seed" || true
+	printf '%s\n' "${commits[@]}" | sed '$d' | shuf -n "$2" --random-source="$seed" |
+		grep -xF -f - <(printf '%s\n' "${commits[@]}")
+}
+
+# checkpatch_mark TAG COMMIT: the file that says that checkpatch has nothing to say of it, by content, less
+# what an earlier commit changes in it. Leaves the patch in the work directory.
+checkpatch_mark() {
+	g format-patch -1 --zero-commit --no-signature --stdout "$2" >"$WORK/checkpatch.patch"
+	printf '%s/checkpatch/%s.%s\n' "$CACHE" "$1" \
+		"$(sed -E '/^index [0-9a-f]+\.\.[0-9a-f]+( [0-7]{6})?$/d' "$WORK/checkpatch.patch" | sha256sum | cut -c1-32)"
+}
+
+# checkpatch_one TAG COMMIT: what checkpatch says of it.
 checkpatch_one() {
 	local name mark rc=0
 	name=$(g log -1 --format=%f "$2")
-	g format-patch -1 --zero-commit --no-signature --stdout "$2" >"$WORK/checkpatch.patch"
-	mark=$CACHE/checkpatch/$1.$(sed -E '/^index [0-9a-f]+\.\.[0-9a-f]+( [0-7]{6})?$/d' "$WORK/checkpatch.patch" | sha256sum | cut -c1-32)
-	[ ! -e "$mark" ] || return 0
+	mark=$(checkpatch_mark "$@")
 	# shellcheck disable=SC2086 # a list of words
 	(cd "$LINUX" && PATH=/usr/bin:$PATH perl scripts/checkpatch.pl $CHECKPATCH - <"$WORK/checkpatch.patch") \
 		>"$WORK/checkpatch.one" 2>&1 || rc=$?
@@ -250,20 +275,26 @@ checkpatch_one() {
 	if [ $rc = 0 ]; then touch "$mark"; else echo "$name: checkpatch.pl fails"; fi
 }
 
-# check_checkpatch [RANGE]: of all commits, or of these (a single one: of just that).
+# check_checkpatch [RANGE]: of all commits that it has not looked at before, or, as for each_patch(), of some of
+# them; or of these (a single one: of just that).
 check_checkpatch() {
-	local range=${1:-base..HEAD} commits c tag
+	local range=${1:-base..HEAD} all new todo c tag left
 	empty checkpatch && return
 	need perl python3-ply python3-git
 	case $range in *..*) ;; *) range=$range^! ;; esac
-	commits=$(g rev-list --reverse "$range" ^base 2>/dev/null) || die "build/linux has no commits $1"
-	[ -n "$commits" ] || die "build/linux has no commit in $1 above its tag base"
+	mapfile -t all < <(g rev-list --reverse "$range" ^base 2>/dev/null || true)
+	[ ${#all[@]} -gt 0 ] || die "build/linux has no commit in $range above its tag base"
 	tag=$({ echo "$CHECKPATCH"; cd "$LINUX/scripts" && cat checkpatch.pl spelling.txt const_structs.checkpatch; } |
 		sha256sum | cut -c1-16)
 	mkdir -p "$CACHE/checkpatch"
-	for c in $commits; do checkpatch_one "$tag" "$c"; done >"$WORK/checkpatch"
+	mapfile -t new < <(for c in "${all[@]}"; do [ -e "$(checkpatch_mark "$tag" "$c")" ] || echo "$c"; done)
+	todo=("${new[@]}")
+	if [ $# = 0 ] && [ ${#new[@]} -gt 0 ]; then mapfile -t todo < <(printf '%s\n' "${new[@]}" | sample checkpatch "$EACH_TEXT"); fi
+	for c in "${todo[@]}"; do checkpatch_one "$tag" "$c"; done >"$WORK/checkpatch"
 	if [ $# -gt 0 ]; then cat "$WORK/checkpatch"; fi
 	verdict checkpatch "$WORK/checkpatch"
+	left=$((${#new[@]} - ${#todo[@]}))
+	[ $left = 0 ] || result SKIP checkpatch-left "$left patches not looked at on this machine yet; make check-all does"
 }
 
 # kernel_doc TREE FILE...: its warnings without line numbers.
@@ -523,25 +554,6 @@ commits_for() {
 	g rev-list --reverse base..HEAD -- "${files[@]}"
 }
 
-# How many patches that have not compiled before are compiled now; WHOLE: every one. All of them
-# take an hour and more, which grows with the series: make check-all, before it is sent.
-EACH=${EACH-1}
-
-# sample ARCH: of the commits that it reads those to compile now, in their order. They change with the
-# series, so that all come up in time. The last one is what the lanes boot.
-sample() {
-	local commits seed
-	mapfile -t commits
-	if [ -n "${WHOLE:-}" ] || [ "${#commits[@]}" -le "$EACH" ]; then
-		printf '%s\n' "${commits[@]}"
-		return
-	fi
-	seed=$BUILD/bisect/$1/seed
-	yes "$(g rev-parse 'HEAD^{tree}')$1" 2>/dev/null | head -c 65536 >"$seed" || true
-	printf '%s\n' "${commits[@]}" | sed '$d' | shuf -n "$EACH" --random-source="$seed" |
-		grep -xF -f - <(printf '%s\n' "${commits[@]}")
-}
-
 # mark_of TAG COMMIT: the file that says that its tree compiled.
 mark_of() { printf '%s/bisect/%s.%s\n' "$CACHE" "$1" "$(g rev-parse "$2^{tree}")"; }
 
@@ -558,7 +570,7 @@ each_patch() {
 	mkdir -p "$CACHE/bisect" "$dir"
 	mapfile -t all < <(commits_for "$arch")
 	mapfile -t new < <(for c in "${all[@]}"; do [ -e "$(mark_of "$tag" "$c")" ] || echo "$c"; done)
-	mapfile -t todo < <([ ${#new[@]} = 0 ] || printf '%s\n' "${new[@]}" | sample "$arch")
+	mapfile -t todo < <([ ${#new[@]} = 0 ] || printf '%s\n' "${new[@]}" | sample "$arch" "$EACH")
 	for c in "${todo[@]}"; do
 		n=$((n + 1))
 		stage "$arch, $n of ${#todo[@]} patches: $(g log -1 --format=%s "$c")"
@@ -613,6 +625,7 @@ mkdir -p "$WORK"
 while [ $# -gt 0 ]; do
 	check=$1
 	shift
+	started=$(date +%s)
 	if [ "$check" = checkpatch ] && [ $# -gt 0 ] && ! known "$1"; then
 		check_checkpatch "$1"
 		shift
@@ -621,6 +634,7 @@ while [ $# -gt 0 ]; do
 	else
 		"check_$check"
 	fi
+	stage "check $check: $(($(date +%s) - started)) s"
 done
 stage "check: $LANE_FAILED failed"
 lane_end

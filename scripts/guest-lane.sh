@@ -97,7 +97,8 @@ igt_lane() {
 	"$COMPARE" compare "$lane" "$base" "$converted" "$expect" "$RESULTS" "${AGAIN[@]}" || differs=1
 	[ -z "${POINTS:-}" ] || judge_points "$POINTS" "$converted"
 	[ -n "$PART" ] || lane_summary
-	[ $differs = 0 ] && lane_end
+	LANE_FAILED=$((LANE_FAILED + differs))
+	lane_end
 }
 
 # boot_one KERNEL DIRECTORY ARGUMENTS BINARY SUBTEST
@@ -137,7 +138,8 @@ fatal_lane() {
 		PART=fatal/${test#*@}/ judge_reports converted "$dir/converted-${test#*@}"
 	done
 	"$COMPARE" compare "$lane" "$dir/base" "$dir/converted" "$expect" "$RESULTS" || differs=1
-	[ $differs = 0 ] && lane_end
+	LANE_FAILED=$((LANE_FAILED + differs))
+	lane_end
 }
 
 # judge_points WANTED DIR...: how many allocations were made to fail in these boots, each by itself? A kernel

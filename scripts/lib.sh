@@ -231,8 +231,11 @@ matrix_result() {
 	fi
 }
 
-# lane_end: the lane's exit status.
-lane_end() { [ "$LANE_FAILED" = 0 ]; }
+# lane_end: the lane's exit status; what CI systems read is beside its results.
+lane_end() {
+	"$TOP/scripts/report.py" junit "$RESULTS"
+	[ "$LANE_FAILED" = 0 ]
+}
 
 # booted KERNEL LOG: remembers which kernel LOG is of. is_of LOG KERNEL: is it of this one?
 booted() { sha256sum <"$1" >"$2.kernel"; }

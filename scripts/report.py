@@ -4,6 +4,7 @@
 
 report.py kernel-reports LOG      the kernel's complaints in a console log, one a line
 report.py table DIR LANE...       results of these lanes (DIR/LANE.tsv) and the closing line; DIR/../junit.xml
+report.py junit TSV               one lane's results, as XML beside them
 report.py backings PREFIX         debugfs' PREFIX.gem_backing, each object with its framebuffer
 report.py tables PREFIX           panfrost's typed lists and the page-table blocks of PREFIX.tables
 """
@@ -70,6 +71,12 @@ def read_lane(directory, lane):
         else:
             rows.append((fields[0], fields[2], fields[3] if len(fields) > 3 else ""))
     return rows
+
+
+def junit_of(tsv):
+    directory, name = os.path.split(tsv)
+    lane = name.removesuffix(".tsv")
+    junit(os.path.join(directory, lane + ".xml"), {lane: read_lane(directory, lane)})
 
 
 def lane_itself(directory, lane, rows):
@@ -197,6 +204,8 @@ def main(argv):
         return kernel_reports(argv[2])
     if len(argv) > 3 and argv[1] == "table":
         return table(argv[2], argv[3:])
+    if len(argv) == 3 and argv[1] == "junit":
+        return junit_of(argv[2])
     if len(argv) == 3 and argv[1] == "backings":
         return backings(argv[2])
     if len(argv) == 3 and argv[1] == "tables":
