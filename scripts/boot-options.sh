@@ -34,3 +34,8 @@ boot_options() {
 	OUTDIR=$(cd "$OUTDIR" && pwd -P)
 	rm -f "$OUTDIR/status" "$OUTDIR/reports.txt"
 }
+
+# which_kernel: that it boots, of whose complaints some are known; a lane says which one is the other.
+which_kernel() {
+	if [ "$KERNEL_BIN" -ef "${UNPATCHED:-$BUILD/base/um/linux}" ]; then echo unpatched; else echo converted; fi
+}

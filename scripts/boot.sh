@@ -65,7 +65,7 @@ done
 cleanup
 UML=''
 
-"$TOP/scripts/report.py" kernel-reports "$LOG" >"$OUTDIR/reports.txt"
+"$TOP/scripts/report.py" kernel-reports "$LOG" "$(which_kernel)" >"$OUTDIR/reports.txt"
 status=125
 if [ -s "$OUTDIR/status" ]; then status=$(cat "$OUTDIR/status"); fi
 if [ -s "$OUTDIR/reports.txt" ] && [ $JUDGE = 1 ]; then

@@ -30,6 +30,7 @@ unpatched_kernel() {
 		UNPATCHED=$(BASE=1 um_dir)/linux
 	fi
 	[ -s "$UNPATCHED" ] || die "no unpatched kernel at $UNPATCHED"
+	export UNPATCHED
 }
 
 # guest_program NAME [SOURCE|GCC_OPTION]...: guest/NAME.c as build/guest-demo/NAME.

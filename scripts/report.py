@@ -2,12 +2,15 @@
 # SPDX-License-Identifier: GPL-2.0
 """Reads what ran and says what it means.
 
-report.py kernel-reports LOG      the kernel's complaints in a console log, one a line
+report.py kernel-reports LOG [unpatched]   the kernel's complaints in a console log, one a line; which
+                                  kernel it is, if not the converted one
 report.py table DIR LANE...       results of these lanes (DIR/LANE.tsv) and the closing line; DIR/../junit.xml
+report.py flakes                  what passed only when run again, alone, in how many runs on this machine
 report.py junit TSV               one lane's results, as XML beside them
 report.py backings PREFIX         debugfs' PREFIX.gem_backing, each object with its framebuffer
 report.py tables PREFIX           panfrost's typed lists and the page-table blocks of PREFIX.tables
 """
+import collections
 import os
 import re
 import sys
@@ -31,11 +34,11 @@ REPORT = re.compile(
 NOISE = re.compile(r"^(\[[\s.\d]+\]\s*|<\d>\s*)+")
 
 
-def known_reports():
-    """expect/kernel-reports.txt: REGULAR EXPRESSION<tab>REASON"""
+def known_reports(kernel):
+    """expect/kernel-reports.txt: both|unpatched<tab>REGULAR EXPRESSION<tab>REASON"""
     path = os.path.join(TOP, "expect", "kernel-reports.txt")
-    lines = open(path, encoding="utf-8").read().splitlines() if os.path.exists(path) else []
-    return [re.compile(line.split("\t")[0]) for line in lines if line and line[0] != "#"]
+    lines = [line.rstrip("\n").split("\t") for line in open(path, encoding="utf-8") if line[0] != "#"]
+    return [re.compile(known) for of, known, _ in lines if of in ("both", kernel)]
 
 
 def named(lines):
@@ -47,8 +50,8 @@ def named(lines):
         yield line
 
 
-def kernel_reports(log):
-    known = known_reports()
+def kernel_reports(log, kernel="converted"):
+    known = known_reports(kernel)
     text = open(log, encoding="utf-8", errors="replace").read()
     for line in named([NOISE.sub("", line.strip()) for line in text.splitlines()]):
         # The command line may name anything, and a call trace names functions.
@@ -121,6 +124,32 @@ def junit(path, results):
     xml.ElementTree(root).write(path, encoding="utf-8", xml_declaration=True)
 
 
+def history():
+    """Runs of lanes, and flakes in them, on this machine: LANE<tab>NAME, NAME being empty for the run itself."""
+    cache = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
+    return os.path.join(cache, "drm-gem-bo-backing", "flakes.tsv")
+
+
+def rates():
+    if not os.path.exists(history()):
+        return collections.Counter()
+    with open(history(), encoding="utf-8") as file:
+        return collections.Counter(tuple(line.rstrip("\n").split("\t")) for line in file)
+
+
+def remember(lanes, flakes):
+    with open(history(), "a", encoding="utf-8") as file:
+        file.writelines(f"{lane}\t\n" for lane in lanes)
+        file.writelines(f"{lane}\t{name}\n" for lane, _, name, _ in flakes)
+    return rates()
+
+
+def print_rates():
+    seen = rates()
+    for lane, name in sorted(key for key in seen if key[1]):
+        print(f"{lane}: {name}: {seen[lane, name]} of {seen[lane, '']} runs")
+
+
 def table(directory, lanes):
     results = {}
     total = {"PASS": 0, "FAIL": 0, "SKIP": 0}
@@ -138,11 +167,12 @@ def table(directory, lanes):
         for key in total:
             total[key] += counts[key]
         failures += [(lane, name, reason) for result, name, reason in rows if result == "FAIL"]
-        flakes += [(lane, name, reason) for result, name, reason in rows if result != "FAIL" and ALONE in reason]
+        flakes += [(lane, *row) for row in rows if ALONE in row[2]]
     junit(os.path.join(os.path.dirname(directory), "junit.xml"), results)
     print()
-    for lane, name, reason in flakes:
-        print(f"FLAKE {lane}: {name}: {reason}")
+    seen = remember(lanes, flakes)
+    for lane, _, name, reason in [flake for flake in flakes if flake[1] != "FAIL"]:
+        print(f"FLAKE {lane}: {name}: {seen[lane, name]} of {seen[lane, '']} runs: {reason}")
     for lane, name, reason in failures:
         log = "" if "log: " in reason else f"; log: {os.path.join(directory, lane + '.log')}"
         print(f"FAIL {lane}: {name}: {reason}{log}")
@@ -200,10 +230,12 @@ def tables(prefix):
 
 
 def main(argv):
-    if len(argv) == 3 and argv[1] == "kernel-reports":
-        return kernel_reports(argv[2])
+    if len(argv) in (3, 4) and argv[1] == "kernel-reports":
+        return kernel_reports(*argv[2:])
     if len(argv) > 3 and argv[1] == "table":
         return table(argv[2], argv[3:])
+    if len(argv) == 2 and argv[1] == "flakes":
+        return print_rates()
     if len(argv) == 3 and argv[1] == "junit":
         return junit_of(argv[2])
     if len(argv) == 3 and argv[1] == "backings":
