@@ -198,3 +198,4 @@ for part in "$@"; do
 	$part
 done
 echo "clients: end, $(cut -d' ' -f1 /proc/uptime) s"
+checks_end

@@ -50,3 +50,4 @@ for error in stale_tlb freed_page outside outlived; do
 	judge "no-$error" "$(($(count $error) == 0))" "$(count $error)"
 done
 cp "$MODEL/counters" "$OUT/counters"
+checks_end

@@ -48,3 +48,4 @@ check vgem-to-vkms "differs from what was written; see prime.facts, prime.log" \
 	[ "$(fact "$OUT/prime.facts" different_pixels)" = 0 ]
 check vgem-to-vkms-scanned-out "the CRC is not that of the picture; see prime.facts" \
 	right_crc "$OUT/prime"
+checks_end

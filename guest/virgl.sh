@@ -80,3 +80,4 @@ for part in "$@"; do
 	$part
 done
 echo "virgl: end, $(cut -d' ' -f1 /proc/uptime) s"
+checks_end

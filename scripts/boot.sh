@@ -65,7 +65,8 @@ done
 cleanup
 UML=''
 
-"$TOP/scripts/report.py" kernel-reports "$LOG" "$(which_kernel)" >"$OUTDIR/reports.txt"
+"$TOP/scripts/report.py" kernel-reports "$LOG" "$(which_kernel)" >"$OUTDIR/reports.txt" ||
+	echo "scripts/report.py cannot read the log" >"$OUTDIR/reports.txt"
 status=125
 if [ -s "$OUTDIR/status" ]; then status=$(cat "$OUTDIR/status"); fi
 if [ -s "$OUTDIR/reports.txt" ] && [ $JUDGE = 1 ]; then

@@ -48,7 +48,7 @@ content() {
 		g rev-parse base 'HEAD^{tree}'
 		g log --format=%B base..HEAD
 		series_content
-		cat "$TOP"/scripts/{lib,tree,check,compile-check,source,refresh,series}.sh "$TOP"/scripts/{warnings,tar2git}.py \
+		cat "$TOP"/scripts/{lib,tree,check,compile-check,source,refresh,series}.sh "$TOP"/scripts/{warnings,tar2git,commits,shadows}.py \
 			"$TOP"/configs/*.config "$TOP/expect/not-compiled.txt" "$TOP/pins.mk"
 		find "$PATCHES/BASE" -type f -exec cat {} + 2>/dev/null || true
 		compilers
@@ -223,7 +223,7 @@ check_maintainers() {
 	need perl python3-ply python3-git
 	while read -r f; do
 		(cd "$LINUX" && perl scripts/get_maintainer.pl --nogit --nogit-fallback --norolestats --noemail --nol --subsystem -f "$f") \
-			>"$WORK/maintainers.one" 2>&1 || true
+			>"$WORK/maintainers.one" 2>"$WORK/maintainers.err" || : >"$WORK/maintainers.one"
 		grep -vqxE 'THE REST|' "$WORK/maintainers.one" || echo "$f: no entry in MAINTAINERS"
 	done < <(touched A) >"$WORK/maintainers"
 	verdict maintainers "$WORK/maintainers"

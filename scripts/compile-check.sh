@@ -68,8 +68,8 @@ fi
 
 cross_packages "$ARCH"
 kernel_packages
-key=$({ state_key "$LINUX"; cat "$DIR/wanted" "$TOP"/configs/{check,um}.config "$TOP/scripts/compile-check.sh" "$TOP/scripts/warnings.py"; } | sha256sum)
-if [ "$(cat "$DIR/.passed" 2>/dev/null)" = "$key" ]; then
+key=$({ state_key "$LINUX"; cat "$DIR/wanted" "$TOP"/configs/{check,um}.config "$TOP/scripts/compile-check.sh" "$TOP/scripts/warnings.py"; compilers; } | sha256sum)
+if [ -z "${FRESH:-}" ] && [ "$(cat "$DIR/.passed" 2>/dev/null)" = "$key" ]; then
 	result PASS "$name"
 	exit 0
 fi

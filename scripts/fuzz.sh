@@ -17,8 +17,9 @@ lane fuzz
 need gcc libc6-dev make
 list_tests "$DIR"
 stage "fuzz: $TESTS"
-make -C "$DIR/$TESTS" run >"$DIR/log" 2>&1 </dev/null || true
 n=0
+# A sanitizer may complain after the last line.
+make -C "$DIR/$TESTS" run >"$DIR/log" 2>&1 </dev/null || result FAIL ends "$(why "$DIR/log") (log: build/fuzz/log)"
 while read -r line; do
 	n=$((n + 1))
 	case $line in

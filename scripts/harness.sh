@@ -22,7 +22,7 @@ suites() {
 	timeout -k 5 "$LIMIT" "$1" mem=1G console=tty con=null con0=null,fd:1 ssl=null kunit_shutdown=halt \
 		"kunit.filter_glob=harness_${T:-*}" "uml_dir=$uml" >"$2" 2>&1 </dev/null || rc=$?
 	rm -rf "$uml"
-	if [ $rc = 124 ] || [ $rc = 137 ]; then note "the kernel did not end within $LIMIT s"; fi
+	if [ $rc = 124 ] || [ $rc = 137 ]; then die "the kernel did not end within $LIMIT s" "$2"; fi
 	grep -q 'harness_' "$2" || die "no KUnit results: $(why "$2")" "$2"
 	booted "$1" "$2"
 }

@@ -4,8 +4,9 @@
 
 igt_results.py select LIST DIR [NAME]          the runner's input in DIR from a test list; of it just NAME,
                                                BINARY[@SUBTEST], * for anything
-igt_results.py only DIR LIST NAME...           the same for these subtests
+igt_results.py only DIR LIST NAME...           the same for the binaries that these subtests are of
 igt_results.py again BASE CONVERTED EXPECT     names that are not as they should be
+igt_results.py settled BASE EXPECT             did all pass for which chance is in EXPECT?
 igt_results.py compare LANE BASE CONVERTED EXPECT TSV [BASE2 CONVERTED2]...
 igt_results.py expect BASE EXPECT              rewrites EXPECT, keeping its reasons
 igt_results.py seconds DIR                     how long its tests took
@@ -51,34 +52,26 @@ def subtests(wanted, name):
     return wanted if name is None else f"(?={wanted}$){fnmatch.translate(name)}"
 
 
-def select(list_path, directory, name="*"):
-    binary, _, subtest = name.removeprefix("igt@").partition("@")
+def select(list_path, directory, *names):
+    """Of the binaries that are named like these, of one BINARY@SUBTEST just that."""
+    wanted_binaries, subtest = [name.removeprefix("igt@").split("@")[0] for name in names or "*"], None
+    if len(names) == 1:
+        subtest = names[0].removeprefix("igt@").partition("@")[2] or None
     binaries, include, exclude = [], [], []
     for line in open(list_path, encoding="utf-8"):
         words = line.split("#")[0].split()
         if not words:
             continue
         name = words[0].rsplit("/", 1)[-1]
-        if not fnmatch.fnmatchcase(name, binary):
+        if not any(fnmatch.fnmatchcase(name, binary) for binary in wanted_binaries):
             continue
         binaries.append(words[0])
         wanted = [w for w in words[1:] if w[0] != "!"]
         unwanted = [w[1:] for w in words[1:] if w[0] == "!"]
-        include.append(f"^igt@{name}@{subtests(wanted, subtest or None)}$" if wanted or subtest else f"^igt@{name}(@|$)")
+        include.append(f"^igt@{name}@{subtests(wanted, subtest)}$" if wanted or subtest else f"^igt@{name}(@|$)")
         exclude += [f"^igt@{name}@({u})$" for u in unwanted]
     if not binaries:
-        sys.exit(f"{list_path} has no test {binary}")
-    write_runner_input(directory, binaries, include, exclude)
-
-
-def only(directory, list_path, names):
-    wanted = {name.split("@")[1] for name in names}
-    binaries = [words[0] for words in map(str.split, open(list_path, encoding="utf-8"))
-                if words and words[0].rsplit("/", 1)[-1] in wanted]
-    write_runner_input(directory, binaries, [f"^{re.escape(name)}$" for name in names], [])
-
-
-def write_runner_input(directory, binaries, include, exclude):
+        sys.exit(f"{list_path} has no test {' '.join(wanted_binaries)}")
     os.makedirs(directory, exist_ok=True)
     for name, lines in (("binaries", binaries), ("include", include), ("exclude", exclude)):
         write_lines(os.path.join(directory, name), lines)
@@ -223,7 +216,8 @@ def settle(name, runs, expect):
     for run in tried[1:]:
         later, why = judge(name, *run, expect)
         if later != "FAIL" and not unlucky(name, *run, expect):
-            if runs[0][1].result(name) not in expect.of(name)[1].split("|") and not load_explains(name):
+            first = runs[0][1].result(name)
+            if first not in expect.of(name)[1].split("|") and (first == "crash" or not load_explains(name)):
                 return "FAIL", f"{reason}; as it should be {ALONE}, which expect/flakes.txt does not know"
             return later, f"{why + ', ' if why else ''}{ALONE} (under load: {reason})"
     # Chance does not choose the same kernel each time.
@@ -231,6 +225,16 @@ def settle(name, runs, expect):
             unlucky(name, *run, expect) and run[0].result(name) == "pass" for run in tried):
         return "FAIL", f"fails each time on the converted kernel alone: {runs[0][1].why(name)}"
     return result, reason
+
+
+def absent(run, names):
+    """What the runner was asked for, less what it found: a test that has another name now, or does not start."""
+    path = os.path.join(run.directory, "include")
+    wanted = []
+    for regex in open(path, encoding="utf-8").read().splitlines() if os.path.exists(path) else []:
+        several = re.fullmatch(r"(\^igt@[^@]+@)\(([^()]*)\)\$", regex)
+        wanted += [f"{several[1]}({one})$" for one in several[2].split("|")] if several else [regex]
+    return [regex for regex in wanted if not any(re.search(regex, name) for name in names)]
 
 
 def compare(lane, expect, tsv, *runs):
@@ -246,6 +250,7 @@ def compare(lane, expect, tsv, *runs):
         rows.append((result, name, reason))
     # With T=NAME most of what is listed does not run.
     if base.tests and not os.environ.get("T"):
+        rows += [("FAIL", wanted, "the list wants it, and no kernel has such a test") for wanted in absent(converted, names)]
         for pattern in expect.unused(names):
             rows.append(("FAIL", pattern, "listed in expect/, but there is no such test"))
     rows = [(result, part + slash + name, reason) for result, name, reason in rows]
@@ -312,9 +317,12 @@ def main(argv):
     if verb == "select":
         select(*args)
     elif verb == "only":
-        only(args[0], args[1], args[2:])
+        select(args[1], args[0], *{"@".join(name.split("@")[:2]) for name in args[2:]})
     elif verb == "again":
         print("\n".join(again(Run(args[0]), Run(args[1]), Expectations(args[2]))))
+    elif verb == "settled":
+        base, expect = Run(args[0]), Expectations(args[1])
+        return any("|" in expect.of(name)[0] and base.result(name) != "pass" for name in base.names())
     elif verb == "compare":
         runs = [Run(directory) for directory in args[1:3] + args[5:]]
         return compare(args[0], Expectations(args[3]), args[4], *zip(runs[::2], runs[1::2]))

@@ -57,12 +57,18 @@ alone() {
 	stage "kunit: ${FAILING_SUITES//,/, } with failing allocations"
 	boot "$1" "$1/kunit-alone-failslab.log" 'kunit.filter_glob=d*' kunit.autorun=0 "KUNIT_FAILSLAB=$FAILING_SUITES"
 	args+=(--log "$1/kunit-alone-failslab.log")
+	while read -r suite; do
+		result FAIL "alone: $suite" "not ok with lockdep on, in a boot of its own or with failing allocations; logs: $1/kunit-alone-*.log"
+	done < <(sed -nE 's/^not ok [0-9]+ (\S+).*/\1/p' "$1"/kunit-alone-*.log | tr -d '\r' | sort -u)
 }
 
 # base_suites DIR: the unpatched kernel's results; kept until that kernel changes.
 base_suites() {
 	BASE=1 "$TOP/scripts/kernel.sh"
-	if [ ! -s "$1/kunit.json" ] || [ "$1/linux" -nt "$1/kunit.json" ]; then BASE=1 suites "$1"; fi
+	# One that was stopped has not said which cases it has.
+	if [ ! -s "$1/kunit.json" ] || [ "$1/linux" -nt "$1/kunit.json" ] || ! grep -aq 'System halted' "$1/kunit.log"; then
+		BASE=1 suites "$1"
+	fi
 }
 
 need python3

@@ -78,7 +78,7 @@ mutant() {
 # found LANE NAME: what failed, a line each. That a part did not run at all, or failed on the unpatched
 # kernel, is no test that found anything.
 found() {
-	awk -F'\t' '$1 == "FAIL" && $3 ~ /[\/@]/ && $3 !~ /\/(base|part$|unpatched)/ { print $3 }' "$DIR/$1-$2.tsv" |
+	awk -F'\t' '$1 == "FAIL" && $3 ~ /[\/@]/ && $3 !~ /\/(base|part$|unpatched)|-boot$/ { print $3 }' "$DIR/$1-$2.tsv" |
 		sed 's/^igt@//' | sort -u
 }
 
@@ -86,7 +86,7 @@ found() {
 mutation() {
 	local name mark
 	name=$(basename "$2" .diff)
-	mark=$DIR/found/$1-$name.$({ git -C "$TREE" rev-parse 'series_tip^{tree}'; cat "$2"; } | sha256sum | cut -c1-16)
+	mark=$DIR/found/$1-$name.$({ git -C "$TREE" rev-parse 'series_tip^{tree}'; cat "$2" "$TOP"/igt-tests/tests/* "$TOP"/expect/*; } | sha256sum | cut -c1-16)
 	if [ -e "$mark" ]; then
 		result PASS "$1/$name"
 		note "found before: $(cat "$mark")"

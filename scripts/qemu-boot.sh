@@ -35,6 +35,7 @@ done
 "$TOP/scripts/qemu_boot.py" "$OUTDIR/console.log" $((SECONDS_MAX + 60)) qemu-system-x86_64 -M q35 -cpu max \
 	-accel tcg,thread=multi -smp 2 -m 1536 -vga none "${QEMU_ARGS[@]}" \
 	-kernel "$KERNEL_BIN" -append "$CMDLINE init=/bin/sh -- -c \"$STAGE1\"" 2>"$OUTDIR/qemu.log" || true
-"$TOP/scripts/report.py" kernel-reports "$OUTDIR/console.log" "$(which_kernel)" >"$OUTDIR/reports.txt"
+"$TOP/scripts/report.py" kernel-reports "$OUTDIR/console.log" "$(which_kernel)" >"$OUTDIR/reports.txt" ||
+	echo "scripts/report.py cannot read the log" >"$OUTDIR/reports.txt"
 [ -s "$OUTDIR/status" ] || exit 125
 exit "$(cat "$OUTDIR/status")"

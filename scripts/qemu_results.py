@@ -33,6 +33,7 @@ import report
 
 BEGIN = re.compile(r"qemu: begin (\S+)")
 END = re.compile(r"qemu: end (\S+) status (\d+)")
+ENDS = ("0", "77", "79", "98", "99")
 STARTING = re.compile(r"Starting (dynamic )?subtest: (\S+)")
 RESULT = re.compile(r"(Dynamic subtest|Subtest) (\S+): (SUCCESS|SKIP|FAIL|CRASH|TIMEOUT)")
 FACT = re.compile(r"qemu: (kernel|device|vidi|no|shows|bounced|highmem)\b|(?:^|: )dma: ")
@@ -61,6 +62,9 @@ def tests(lines):
         if BEGIN.search(line):
             binary, subtest, running = BEGIN.search(line).group(1), None, None
         elif END.search(line):
+            # It ended otherwise than its last subtest says.
+            if running and END.search(line).group(2) not in ENDS and found[running]["result"] in ("pass", "skip"):
+                found[running]["result"] = "crash"
             binary = running = None
         start, result = STARTING.search(line), RESULT.search(line)
         if binary and start:
@@ -74,7 +78,10 @@ def tests(lines):
             name += "/" + result.group(2) if result.group(1)[0] == "D" else ""
             found.setdefault(name, {"out": line, "err": ""})["result"] = WORDS[result.group(3)]
     containers = {name.partition("/")[0] for name in found if "/" in name}
-    return {name: test for name, test in found.items() if name not in containers}
+    told = {name.partition("/")[0] for name, test in found.items() if "/" in name and test["result"] not in ("pass", "skip")}
+    # A failure outside of all dynamic subtests is nobody else's to tell.
+    own = {name for name in containers - told if name in found and found[name]["result"] not in ("pass", "skip")}
+    return {name: test for name, test in found.items() if name not in containers or name in own}
 
 
 def write_json(log, directory):

@@ -26,6 +26,7 @@ REPORT = re.compile(
     r"|\bOops\b|general protection fault|refcount_t: |possible (recursive|circular) locking"
     r"|possible irq lock inversion|inconsistent lock state|suspicious RCU usage|bad unlock balance"
     r"|held lock freed|lock held when returning|sleeping function called|Invalid wait context"
+    r"|INFO: trying to register|suspected memory leaks"
     r"|scheduling while atomic|INFO: task .* blocked|detected stall|unreferenced object"
     r"|Segfault with no mm|kernel BUG at|list_(add|del) corruption|Unable to handle kernel"
     # IOMMUs, and devices that could not read what they were told to.
@@ -38,6 +39,8 @@ def known_reports(kernel):
     """expect/kernel-reports.txt: both|unpatched<tab>REGULAR EXPRESSION<tab>REASON"""
     path = os.path.join(TOP, "expect", "kernel-reports.txt")
     lines = [line.rstrip("\n").split("\t") for line in open(path, encoding="utf-8") if line[0] != "#"]
+    if not all(known and reason for _, known, reason in lines):
+        sys.exit(f"{path}: a line without an expression, or without a reason")
     return [re.compile(known) for of, known, _ in lines if of in ("both", kernel)]
 
 

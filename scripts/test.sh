@@ -15,7 +15,7 @@ DIR=$OUT/results
 LANES=${LANES:-"fuzz kunit harness guest igt prime mesa panfrost panthor check"}
 [ "$LANES" != all ] ||
 	LANES="fuzz kunit kunit-debug harness guest igt prime mesa gl clients panfrost panfrost-debug panthor panthor-debug qemu-arm64 qemu-arm qemu-x86_64 check"
-unset BASE CONFIG RESULTS
+unset BASE CONFIG RESULTS CONVERTED UNPATCHED GUEST BOOT
 
 # What a lane runs; make's verbs but for the guest's check of itself.
 command_of() {
@@ -136,7 +136,11 @@ lanes() {
 		case $lane in
 		check) ;;
 		*-debug)
+			# Not while it has the source, which the lane waits for.
+			exec 9>"$BUILD/source.lock"
+			flock 9
 			signal_check STOP
+			exec 9>&-
 			run_lane "$lane" || true
 			signal_check CONT
 			;;
