@@ -57,6 +57,7 @@ help:
 	@echo 'KERNEL=/path    a kernel tree of yours instead of the pinned one; it is only read'
 	@echo 'FORCE=1         source: drop local work in build/linux'
 	@echo 'T=NAME          igt, prime, panfrost: just this test, BINARY[@SUBTEST]; harness: this driver; * stands for anything'
+	@echo 'LOAD=2          test: beside so many processes that never wait'
 	@echo 'JOBS=N          parallel compile jobs (default: all cores)'
 
 $(VERBS):

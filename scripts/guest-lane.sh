@@ -135,27 +135,41 @@ boot_base() {
 	! grep -aq "Starting subtest: $5" "$2/console.log" || keep_results "$2" "$kept"
 }
 
-# fatal_lane LANE EXPECT ARGUMENTS BINARY@SUBTEST...: ours that take the unpatched kernel down, each in
-# a boot of its own, on both kernels. Not all at once: a job has 500 ms.
-fatal_lane() {
-	local lane=$1 expect=$2 arguments=$3 test kernel dir=$OUT/$1 found=() differs=0
-	shift 3
-	alone "$dir"
+# fatal_boots SUFFIX BINARY@SUBTEST...: each on both kernels, not all at once: a job has 500 ms. What they made
+# of them is in baseSUFFIX and convertedSUFFIX. fatal_lane's lane, dir and arguments.
+fatal_boots() {
+	local suffix=$1 test kernel found
+	shift
 	for test in "$@"; do
-		boot_base "$lane" "$dir/base-${test#*@}" "$arguments" "${test%@*}" "${test#*@}" &
-		boot_one "$CONVERTED" "$dir/converted-${test#*@}" "$arguments" "${test%@*}" "${test#*@}"
+		boot_base "$lane" "$dir/base$suffix-${test#*@}" "$arguments" "${test%@*}" "${test#*@}" &
+		boot_one "$CONVERTED" "$dir/converted$suffix-${test#*@}" "$arguments" "${test%@*}" "${test#*@}"
 		wait
+		PART=fatal/${test#*@}$suffix/ judge_reports converted "$dir/converted$suffix-${test#*@}"
 	done
 	for kernel in base converted; do
 		found=()
-		for test in "$@"; do found+=("igt@$test=$dir/$kernel-${test#*@}"); done
-		"$COMPARE" record "$dir/$kernel" "${found[@]}"
+		for test in "$@"; do found+=("igt@$test=$dir/$kernel$suffix-${test#*@}"); done
+		"$COMPARE" record "$dir/$kernel$suffix" "${found[@]}"
 	done
-	for test in "$@"; do
-		PART=fatal/${test#*@}/ judge_reports converted "$dir/converted-${test#*@}"
-	done
-	"$COMPARE" compare "$lane" "$dir/base" "$dir/converted" "$expect" "$RESULTS" || differs=1
-	LANE_FAILED=$((LANE_FAILED + differs))
+}
+
+# fatal_lane LANE EXPECT ARGUMENTS BINARY@SUBTEST...: ours that take the unpatched kernel down, each in
+# a boot of its own, on both kernels; what was not as it should be once more, alone.
+fatal_lane() {
+	local lane=$1 expect=$2 arguments=$3 dir=$OUT/$1 names more=()
+	shift 3
+	alone "$dir"
+	fatal_boots '' "$@"
+	mapfile -t names < <("$COMPARE" again "$dir/base" "$dir/converted" "$expect" | sed -n 's/^igt@//p')
+	if [ ${#names[@]} -gt 0 ]; then
+		stage "$lane: ${#names[@]} not as expected, once more: ${names[*]}"
+		beside STOP
+		fatal_boots -again "${names[@]}"
+		beside CONT
+		more=("$dir/base-again" "$dir/converted-again")
+	fi
+	"$COMPARE" compare "$lane" "$dir/base" "$dir/converted" "$expect" "$RESULTS" "${more[@]}" ||
+		LANE_FAILED=$((LANE_FAILED + 1))
 	lane_end
 }
 

@@ -10,20 +10,21 @@ mount -t sysfs sysfs /sys
 mount -t debugfs debugfs /sys/kernel/debug
 leaks=/sys/kernel/debug/kmemleak
 
-sed -n 's/^ *debug_locks: *\([01]\).*/kunit-init: lockdep=\1/p' /proc/lockdep_stats
-if [ "${KUNIT_LEAKS:-}" = 1 ]; then
-	sleep 6
-	echo scan >$leaks && sleep 6 && echo scan >$leaks && cat $leaks && echo "kunit-init: scanned"
-fi
 # KUNIT_FAILSLAB=SUITE,...: nothing ran yet; run the suites that are about failing allocations,
 # with those failing, too, that may sleep.
 if [ -n "${KUNIT_FAILSLAB:-}" ]; then
-	echo N >/sys/kernel/debug/failslab/ignore-gfp-wait
+	for what in failslab fail_page_alloc; do echo N >"/sys/kernel/debug/$what/ignore-gfp-wait"; done
+	echo N >/sys/kernel/debug/fail_page_alloc/ignore-gfp-highmem
+	echo 0 >/sys/kernel/debug/fail_page_alloc/min-order
 	for suite in $(echo "$KUNIT_FAILSLAB" | tr , " "); do
 		echo 1 >"/sys/kernel/debug/kunit/$suite/run"
 		sed -n "s/^ *\(.*alloc_undo.*\)/kunit-init: failslab: $suite: \1/p" "/sys/kernel/debug/kunit/$suite/results"
 	done
-	sed -n 's/^ *debug_locks: *\([01]\).*/kunit-init: lockdep=\1/p' /proc/lockdep_stats
+fi
+sed -n 's/^ *debug_locks: *\([01]\).*/kunit-init: lockdep=\1/p' /proc/lockdep_stats
+if [ "${KUNIT_LEAKS:-}" = 1 ]; then
+	sleep 6
+	echo scan >$leaks && sleep 6 && echo scan >$leaks && cat $leaks && echo "kunit-init: scanned"
 fi
 echo "kunit-init: end"
 echo o >/proc/sysrq-trigger

@@ -55,7 +55,7 @@ alone() {
 		args+=(--log "$1/kunit-alone-$suite.log")
 	done < <(sed -nE 's/^ok [0-9]+ (\S+).*/\1/p' "$1/kunit.log" | tr -d '\r' | grep -E "$ALONE")
 	stage "kunit: ${FAILING_SUITES//,/, } with failing allocations"
-	boot "$1" "$1/kunit-alone-failslab.log" 'kunit.filter_glob=d*' kunit.autorun=0 "KUNIT_FAILSLAB=$FAILING_SUITES"
+	boot "$1" "$1/kunit-alone-failslab.log" 'kunit.filter_glob=d*' kunit.autorun=0 KUNIT_LEAKS=1 "KUNIT_FAILSLAB=$FAILING_SUITES"
 	args+=(--log "$1/kunit-alone-failslab.log")
 	while read -r suite; do
 		result FAIL "alone: $suite" "not ok with lockdep on, in a boot of its own or with failing allocations; logs: $1/kunit-alone-*.log"

@@ -14,7 +14,7 @@ import re
 import sys
 
 # What a kernel says when one of its checkers finds something.
-REPORT = re.compile(r"BUG: |WARNING: |KASAN: |UBSAN: |DMA-API: .*(device driver|error|leak|overflow)|"
+REPORT = re.compile(r"BUG: |WARNING: |KASAN: |UBSAN: |DMA-API: .*(device driver|error|leak|overflow|disabl)|"
                     r"INFO: (possible|suspicious|task|trying|inconsistent|rcu)|refcount_t: |"
                     r"list_(add|del) corruption|ODEBUG: |possible recursive|"
                     r"Kernel panic|general protection|Unable to handle|scheduling while atomic|Oops")

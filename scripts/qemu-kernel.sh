@@ -54,7 +54,8 @@ fi
 WATCHED=()
 if [ -n "${CONFIG:-}" ]; then
 	fragments+=("$TOP/configs/$CONFIG.config")
-	mapfile -t WATCHED < <(instrumented KCSAN_SANITIZE "${FLOORS[@]}" "${AROUND[@]}")
+	mapfile -t WATCHED < <(instrumented KCSAN_SANITIZE "${FLOORS[@]}" "${AROUND[@]}" \
+		virtgpu_{gem,object,prime,vq,vram})
 	WATCHED+=(KCSAN_SANITIZE=n)
 fi
 mkdir -p "$dir"

@@ -3,7 +3,8 @@
 # make test: every lane, then one table and one closing line. Each lane leaves its results in
 # out/results/LANE.tsv and its output in LANE.log; one that did not run counts as failed.
 # LANES="igt mesa" runs just these (and what they need). make test-all has those, too, that compile for
-# long: Mesa, debug kernels, kernels for QEMU; not for CI, whose time is limited.
+# long: Mesa, debug kernels, kernels for QEMU; not for CI, whose time is limited. LOAD=2: beside as many
+# processes that never wait, as on a machine that others use.
 set -euo pipefail
 # shellcheck source=scripts/lib.sh
 . "$(dirname "$0")/lib.sh"
@@ -14,7 +15,7 @@ DIR=$OUT/results
 [ -e "$CCACHE_DIR" ] || export CCACHE_DEPEND=1
 LANES=${LANES:-"fuzz kunit harness guest igt prime mesa panfrost panthor check"}
 [ "$LANES" != all ] ||
-	LANES="fuzz kunit kunit-debug harness guest igt prime mesa gl clients panfrost panfrost-debug panthor panthor-debug qemu-arm64 qemu-arm qemu-x86_64 check"
+	LANES="fuzz kunit kunit-debug harness guest igt prime mesa gl clients panfrost panfrost-debug panthor panthor-debug qemu-arm64 qemu-arm qemu-x86_64 qemu-x86_64-kcsan check"
 unset BASE CONFIG RESULTS CONVERTED UNPATCHED GUEST BOOT
 
 # What a lane runs; make's verbs but for the guest's check of itself.
@@ -22,6 +23,7 @@ command_of() {
 	case $1 in
 	source | kernel | fuzz | kunit | harness | igt | prime | mesa | gl | clients | panfrost | panthor | check) echo "scripts/$1.sh" ;;
 	*-debug) echo "env CONFIG=debug scripts/${1%-debug}.sh" ;;
+	qemu-x86_64-kcsan) echo "env CONFIG=kcsan scripts/qemu.sh x86_64 stress" ;;
 	qemu-*-kernel) echo "scripts/qemu-kernel.sh $(arch_of "$1")" ;;
 	qemu-*-base) echo "env BASE=1 scripts/qemu-kernel.sh $(arch_of "$1")" ;;
 	qemu-*) echo "scripts/qemu.sh ${1#qemu-}" ;;
@@ -86,6 +88,7 @@ steps() {
 	local lane found=' '
 	for lane in $LANES; do
 		case $lane in
+		qemu-x86_64-kcsan) ;;
 		qemu-x86_64) found+="guest-root $lane-kernel $lane-base " ;;
 		qemu-*) found+="$lane-kernel $lane-base " ;;
 		fuzz) ;;
@@ -161,10 +164,11 @@ STEPS="source $(steps | tr '\n' ' ')"
 rm -rf "$DIR"
 mkdir -p "$DIR"
 heartbeat &
-HEART=$!
+for _ in $(seq "${LOAD:-0}"); do sha256sum /dev/zero & done
 CHECK=''
 trap 'signal_check CONT; signal_check TERM; kill $(jobs -p) 2>/dev/null || true' EXIT
 if build; then lanes; fi
-kill "$HEART" 2>/dev/null || true
+# shellcheck disable=SC2046 # the heart beat, and the load
+kill $(jobs -p) 2>/dev/null || true
 # shellcheck disable=SC2086 # words are meant
 scripts/report.py table "$DIR" build $LANES
