@@ -15,9 +15,10 @@ igt_results.py record DIR NAME=BOOT...         results of tests that had a boot 
 
 BASE and CONVERTED are the output directories of two boots (results.json, console.log).
 LANE may be LANE/PART: names are then PART/NAME in TSV, but not in EXPECT.
-EXPECT has lines "NAME<tab>RESULT<tab>REASON"; NAME may be a pattern (*), RESULT is fail,
+EXPECT has lines "NAME<tab>RESULT<tab>REASON[<tab>ONLY]"; NAME may be a pattern (*), RESULT is fail,
 skip, crash or timeout, or OLD/NEW where the two kernels are known to differ, for the reason given.
-Each may be several (fail|pass), where chance has a part in it.
+Each may be several (fail|pass), where chance has a part in it; a failed assertion that chance explains has
+the expression ONLY in it.
 Whatever is not listed has to pass. What does so only when it is run again, alone, was slow; one of ours that
 failed on the converted kernel is not believed to have been, unless expect/flakes.txt has it.
 """
@@ -149,16 +150,19 @@ class Expectations:
         if os.path.exists(path):
             for line in open(path, encoding="utf-8"):
                 if line.strip() and not line.startswith("#"):
-                    name, result, reason = line.rstrip("\n").split("\t")
+                    name, result, reason, *only = line.rstrip("\n").split("\t")
                     old, _, new = result.partition("/")
-                    self.lines.append((name, old, new or old, reason))
+                    self.lines.append((name, old, new or old, reason, *only))
 
     def of(self, name):
         """(unpatched, converted, reason)"""
-        for pattern, old, new, reason in self.lines:
-            if pattern == name or fnmatch.fnmatchcase(name, pattern):
-                return old, new, reason
-        return "pass", "pass", ""
+        return self.line_of(name)[1:4]
+
+    def line_of(self, name):
+        for line in self.lines:
+            if line[0] == name or fnmatch.fnmatchcase(name, line[0]):
+                return line
+        return name, "pass", "pass", ""
 
     def unused(self, names):
         return [p for p, *_ in self.lines if not fnmatch.filter(names, p)]
@@ -169,6 +173,9 @@ def judge(name, base, converted, expect):
     old, new, reason = expect.of(name)
     b, c = base.result(name), converted.result(name)
     if "|" in old + new and b in old.split("|") and c in new.split("|"):
+        only = expect.line_of(name)[4:]
+        if c == "fail" and only and not re.search(only[0], converted.why(name)):
+            return "FAIL", f"fails, but not because of {only[0]}: {converted.why(name)}"
         chance = f"{b} on the unpatched kernel, {c} on the converted: {reason}"
         return ("PASS", "") if c == "pass" and b in (c, old) else ("SKIP", chance)
     if b == old and c == new:
@@ -290,8 +297,8 @@ def expectations(base, path):
         if len(names) > 1 and len(found) == len(names) and len({f[1:] for f in found}) == 1:
             found = [(binary + "@*",) + found[0][1:]]
         lines += ["\t".join(f) for f in found]
-    chance = ["\t".join((n, was if was == now else f"{was}/{now}", why))
-              for n, was, now, why in old.lines if "|" in was + now]
+    chance = ["\t".join((n, was if was == now else f"{was}/{now}", *why))
+              for n, was, now, *why in old.lines if "|" in was + now]
     write_lines(path, header + lines + chance)
 
 
