@@ -45,12 +45,14 @@ list_tests() {
 # series_files: "PATH" of every file that the series edits or adds.
 series_files() { git -C "$LINUX" diff --name-only --no-renames base series_tip; }
 
-# state_key TREE: changes whenever anything in the work tree that git sees does.
+# state_key TREE: changes whenever anything in the work tree that git sees does, but for pages and tests in user
+# space, of which no kernel is made.
 state_key() {
+	local files=(. ':!*.rst' ':!tools/testing')
 	{
-		git -C "$1" rev-parse 'HEAD^{tree}'
-		git -C "$1" diff HEAD
-		git -C "$1" ls-files -o --exclude-standard -z | (cd "$1" && xargs -0r sha256sum)
+		git -C "$1" ls-files -s -- "${files[@]}"
+		git -C "$1" diff HEAD -- "${files[@]}"
+		git -C "$1" ls-files -o --exclude-standard -z -- "${files[@]}" | (cd "$1" && xargs -0r sha256sum)
 	} | sha256sum | cut -d' ' -f1
 }
 
