@@ -98,7 +98,7 @@ list() {
 		worker "$n" "$(nproc)" &
 		pids+=($!)
 	done
-	wait "${pids[@]}"
+	for n in "${pids[@]}"; do wait "$n" || die "a worker ended early"; done
 	kill "$PROGRESS"
 	verdict list 95
 }
@@ -136,7 +136,7 @@ rest() {
 	[ -d "$DIR/linux" ] || git -C "$LINUX" worktree add -q --detach "$DIR/linux" series_tip
 	git -C "$DIR/linux" checkout -q -f --detach series_tip
 	(cd "$LINUX" && "$MUTANTS" sample "$SAMPLE" "${REST[@]}") >"$DIR/rest.all"
-	prune rest "$LINUX"/drivers/gpu/drm/tests/drm_gem*_test.c "$LINUX"/kernel/dma/*_test.c "$TOP"/igt-tests/*.c
+	prune rest "$LINUX"/drivers/gpu/drm/tests/drm_gem*_test.c "$LINUX"/kernel/dma/*_test.c "$TOP"/igt-tests/tests/*.[ch]
 	LINUX=$DIR/linux
 	kernel_packages
 	kconfig "$DIR/um" um defconfig "$TOP/configs/um.config" "$TOP/configs/um-patched.config"
@@ -153,12 +153,20 @@ rest() {
 	verdict rest 85
 }
 
+# ended: whatever ended it before its verdicts is a failure, too.
+ended() {
+	local status=$? jobs
+	jobs=$(jobs -p)
+	# shellcheck disable=SC2086 # words are meant
+	[ -z "$jobs" ] || kill $jobs 2>/dev/null || true
+	if [ $status != 0 ] && ! grep -q ^FAIL "$RESULTS"; then result FAIL mutants "ended early with status $status"; fi
+}
+
 lane mutants
 "$TOP/scripts/source.sh"
 need gcc libc6-dev python3
 mkdir -p "$DIR"
-PROGRESS=''
-trap 'kill $PROGRESS $(jobs -p) 2>/dev/null || true' EXIT
+trap ended EXIT
 list
 [ "$SAMPLE" = 0 ] || rest
 lane_end
