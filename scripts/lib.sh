@@ -231,6 +231,13 @@ matrix_result() {
 	fi
 }
 
+# test_failures TSV: what failed, a line each. That a part did not run at all, or failed on the unpatched
+# kernel, is no test that found anything.
+test_failures() {
+	awk -F'\t' '$1 == "FAIL" && $3 ~ /[\/@]|^converted/ && $3 !~ /\/(base|part$|unpatched)|-boot$/ { print $3 }' "$1" |
+		sed 's/^igt@//' | sort -u
+}
+
 # lane_end: the lane's exit status; what CI systems read is beside its results.
 lane_end() {
 	"$TOP/scripts/report.py" junit "$RESULTS"

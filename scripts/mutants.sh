@@ -114,12 +114,17 @@ kunit_boot() {
 		"$("$TOP/scripts/report.py" kernel-reports "$1" | grep -c .)"
 }
 
-# lanes_find LOG: does one of the lanes that run user space see it?
+# lanes_find LOG: does one of the lanes that run user space see it? DIR/lane.tsv says what did. A lane that
+# fails for another reason than a test has found nothing.
 lanes_find() {
-	local lane
+	local lane status
 	for lane in "prime.sh" "panfrost.sh t860"; do
 		read -ra lane <<<"$lane"
-		RESULTS=$DIR/lane.tsv CONVERTED=$DIR/um/linux "$TOP/scripts/${lane[0]}" "${lane[@]:1}" >>"$1" 2>&1 || return 0
+		: >"$DIR/lane.tsv"
+		status=0
+		RESULTS=$DIR/lane.tsv CONVERTED=$DIR/um/linux "$TOP/scripts/${lane[0]}" "${lane[@]:1}" >>"$1" 2>&1 || status=$?
+		[ -z "$(test_failures "$DIR/lane.tsv")" ] || return 0
+		[ $status = 0 ] || die "${lane[0]} failed, but none of its tests" "$1"
 	done
 	return 1
 }
@@ -131,7 +136,7 @@ try_kernel() {
 }
 
 rest() {
-	local key file line what
+	local key file line what end good
 	git -C "$LINUX" worktree prune
 	[ -d "$DIR/linux" ] || git -C "$LINUX" worktree add -q --detach "$DIR/linux" series_tip
 	git -C "$DIR/linux" checkout -q -f --detach series_tip
@@ -143,11 +148,16 @@ rest() {
 	stage "mutants: the kernel without one"
 	run "$DIR/um.log" kbuild "$DIR/um" um linux
 	KUNIT_GOOD=$(kunit_boot "$DIR/rest.log")
+	read -ra good <<<"$KUNIT_GOOD"
+	if [ "${good[0]}" = 0 ] || [ "${good[1]}" != 0 ]; then die "KUnit fails without a mutant" "$DIR/rest.log"; fi
+	! lanes_find "$DIR/rest.log" ||
+		die "the lanes fail without a mutant: $(test_failures "$DIR/lane.tsv" | sed -n 1p)" "$DIR/rest.log"
 	while IFS=$'\t' read -r key file line what; do
 		! grep -q "^$key"$'\t' "$DIR/rest.tsv" || continue
 		stage "mutants: rest: $(wc -l <"$DIR/rest.tsv") of $SAMPLE: $file:$line: $what"
 		"$MUTANTS" apply "$DIR/linux" "$file" "$key"
-		printf '%s\t%s\t%s\t%s\t%s\n' "$key" "$file" "$line" "$what" "$(try_kernel "$DIR/rest.log")" >>"$DIR/rest.tsv"
+		end=$(try_kernel "$DIR/rest.log")
+		printf '%s\t%s\t%s\t%s\t%s\n' "$key" "$file" "$line" "$what" "$end" >>"$DIR/rest.tsv"
 		git -C "$DIR/linux" checkout -q -f
 	done <"$DIR/rest.all"
 	verdict rest 85

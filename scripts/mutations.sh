@@ -75,12 +75,8 @@ mutant() {
 	done
 }
 
-# found LANE NAME: what failed, a line each. That a part did not run at all, or failed on the unpatched
-# kernel, is no test that found anything.
-found() {
-	awk -F'\t' '$1 == "FAIL" && $3 ~ /[\/@]/ && $3 !~ /\/(base|part$|unpatched)|-boot$/ { print $3 }' "$DIR/$1-$2.tsv" |
-		sed 's/^igt@//' | sort -u
-}
+# found LANE NAME: what failed, a line each.
+found() { test_failures "$DIR/$1-$2.tsv"; }
 
 # mutation LANE DIFF
 mutation() {
