@@ -2,14 +2,14 @@
 # SPDX-License-Identifier: GPL-2.0
 """Small bugs, one at a time, in C code of the kernel's style.
 
-mutants.py list FILE...              all of them, a line each: KEY<tab>FILE<tab>LINE<tab>WHAT
-mutants.py apply DIR FILE KEY        puts one into DIR/FILE
-mutants.py sample COUNT FILE...      as many of them, always the same ones
-mutants.py judge RESULTS SURVIVORS   counts; what survived and is not in SURVIVORS is an error
+mutants.py list FILE...                  all of them, a line each: KEY<tab>FILE<tab>LINE<tab>WHAT
+mutants.py shuffle FILE...               the same, in an order that has nothing to do with the files'
+mutants.py apply DIR FILE KEY            puts one into DIR/FILE
+mutants.py judge ALL RESULTS SURVIVORS   counts; what survived and is not in SURVIVORS is an error
 
 A KEY is made of the function, the line's text and what becomes of it, so that it stays when lines
-move. RESULTS has lines KEY<tab>FILE<tab>LINE<tab>WHAT<tab>found, survived or broken (does not
-compile); SURVIVORS has lines KEY<tab>REASON.
+move. ALL is what list or shuffle said. RESULTS has lines KEY<tab>FILE<tab>LINE<tab>WHAT<tab>found,
+survived or broken (does not compile); SURVIVORS has lines KEY<tab>REASON.
 """
 import hashlib
 import re
@@ -127,8 +127,8 @@ def table(path):
         return [line.rstrip("\n").split("\t") for line in file if line.strip() and line[0] != "#"]
 
 
-def judge(results_path, survivors_path):
-    rows = table(results_path)
+def judge(all_path, results_path, survivors_path):
+    rows, there = table(results_path), {row[0] for row in table(all_path)}
     known = {row[0]: row[1] for row in table(survivors_path)}
     count = {word: sum(row[4] == word for row in rows) for word in ("found", "survived", "broken")}
     tried = count["found"] + count["survived"]
@@ -142,7 +142,7 @@ def judge(results_path, survivors_path):
         elif result == "found" and key in known:
             print(f"{key} is listed as a survivor, but was found: {what}")
             bad += 1
-    for key in known.keys() - {row[0] for row in rows}:
+    for key in sorted(known.keys() - there):
         print(f"{key} is listed as a survivor, but there is no such mutant")
         bad += 1
     return bad
@@ -151,11 +151,11 @@ def judge(results_path, survivors_path):
 def main(argv):
     if len(argv) > 2 and argv[1] == "list":
         rows = everything(argv[2:])
-    elif len(argv) > 3 and argv[1] == "sample":
-        rows = sorted(everything(argv[3:]))[:int(argv[2])]
+    elif len(argv) > 2 and argv[1] == "shuffle":
+        rows = sorted(everything(argv[2:]))
     elif len(argv) == 5 and argv[1] == "apply":
         return apply(*argv[2:])
-    elif len(argv) == 4 and argv[1] == "judge":
+    elif len(argv) == 5 and argv[1] == "judge":
         return 1 if judge(*argv[2:]) else 0
     else:
         sys.exit(__doc__)

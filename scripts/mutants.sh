@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0
 # make mutants: small bugs (scripts/mutants.py), one at a time, and whether tests find them. All that fit
-# into the list, by its user-space tests; SAMPLE=100 of those that fit into the other files of the floors, by
-# KUnit on User Mode Linux and, if that finds nothing, the lanes prime and panfrost (as T860). What was tried
+# into the list, by its user-space tests; SAMPLE=100 that compile of those that fit into the other files of the
+# floors, by KUnit on User Mode Linux and, if that finds nothing, the lanes prime and panfrost (as T860). What was tried
 # stays in build/mutants and is not tried again. What no test finds is in mutations/survivors-*.txt, each with
 # the reason, or it is an error. Slow; not part of make test.
 set -euo pipefail
@@ -17,6 +17,8 @@ MUTANTS=$TOP/scripts/mutants.py
 TESTS=tools/testing/dma-runs
 LIST=("${FLOORS[0]}" include/linux/dma-runs.h)
 REST=("${FLOORS[@]:1}" include/drm/drm_gem_bo_backing.h)
+# So many have to compile; of the rest SAMPLE.
+LIST_WANTED=1000
 
 # program DIR NAME OPTION...
 program() {
@@ -73,13 +75,18 @@ progress() {
 	while sleep 30; do stage "mutants: $1: $(wc -l <"$DIR/$1.tsv") of $(wc -l <"$DIR/$1.all")"; done
 }
 
-# verdict NAME PERCENT
+# compiled NAME: how many were tried, without those that the compiler found.
+compiled() { grep -cvP '\tbroken$' "$DIR/$1.tsv" || true; }
+
+# verdict NAME PERCENT COUNT
 verdict() {
 	local said percent
-	said=$("$MUTANTS" judge "$DIR/$1.tsv" "$TOP/mutations/survivors-$1.txt") || true
+	said=$("$MUTANTS" judge "$DIR/$1.all" "$DIR/$1.tsv" "$TOP/mutations/survivors-$1.txt") || true
 	printf '%s\n' "$said"
 	percent=$(sed -n '1s/.*(\([0-9]*\)\..*/\1/p' <<<"$said")
-	if [ "$percent" -lt "$2" ]; then
+	if [ "$(compiled "$1")" -lt "$3" ]; then
+		result FAIL "$1" "$(compiled "$1") mutants compile, $3 are wanted"
+	elif [ "$percent" -lt "$2" ]; then
 		result FAIL "$1" "$percent % found, $2 are wanted"
 	elif [ "$(wc -l <<<"$said")" -gt 1 ]; then
 		result FAIL "$1" "$(sed -n 2p <<<"$said")"
@@ -100,7 +107,7 @@ list() {
 	done
 	for n in "${pids[@]}"; do wait "$n" || die "a worker ended early"; done
 	kill "$PROGRESS"
-	verdict list 95
+	verdict list 95 $LIST_WANTED
 }
 
 # kunit_boot LOG: the suites about lists and buffers on the kernel of build/mutants/um; "ok" lines counted.
@@ -140,7 +147,7 @@ rest() {
 	git -C "$LINUX" worktree prune
 	[ -d "$DIR/linux" ] || git -C "$LINUX" worktree add -q --detach "$DIR/linux" series_tip
 	git -C "$DIR/linux" checkout -q -f --detach series_tip
-	(cd "$LINUX" && "$MUTANTS" sample "$SAMPLE" "${REST[@]}") >"$DIR/rest.all"
+	(cd "$LINUX" && "$MUTANTS" shuffle "${REST[@]}") >"$DIR/rest.all"
 	prune rest "$LINUX"/drivers/gpu/drm/tests/drm_gem*_test.c "$LINUX"/kernel/dma/*_test.c "$TOP"/igt-tests/tests/*.[ch]
 	LINUX=$DIR/linux
 	kernel_packages
@@ -152,15 +159,15 @@ rest() {
 	if [ "${good[0]}" = 0 ] || [ "${good[1]}" != 0 ]; then die "KUnit fails without a mutant" "$DIR/rest.log"; fi
 	! lanes_find "$DIR/rest.log" ||
 		die "the lanes fail without a mutant: $(test_failures "$DIR/lane.tsv" | sed -n 1p)" "$DIR/rest.log"
-	while IFS=$'\t' read -r key file line what; do
+	while [ "$(compiled rest)" -lt "$SAMPLE" ] && IFS=$'\t' read -r key file line what; do
 		! grep -q "^$key"$'\t' "$DIR/rest.tsv" || continue
-		stage "mutants: rest: $(wc -l <"$DIR/rest.tsv") of $SAMPLE: $file:$line: $what"
+		stage "mutants: rest: $(compiled rest) of $SAMPLE: $file:$line: $what"
 		"$MUTANTS" apply "$DIR/linux" "$file" "$key"
 		end=$(try_kernel "$DIR/rest.log")
 		printf '%s\t%s\t%s\t%s\t%s\n' "$key" "$file" "$line" "$what" "$end" >>"$DIR/rest.tsv"
 		git -C "$DIR/linux" checkout -q -f
 	done <"$DIR/rest.all"
-	verdict rest 85
+	verdict rest 85 "$SAMPLE"
 }
 
 # ended: whatever ended it before its verdicts is a failure, too.
