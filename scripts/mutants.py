@@ -33,6 +33,35 @@ SWAPS = [
     (r"->num_runs\b", "->max_runs"), (r"->max_runs\b", "->num_runs"), (r"->offset\b", "->size"), (r"->size\b", "->offset"),
     (r" \* ", " / "), (r" / ", " * "), (r"\bU64_MAX\b", "U32_MAX"),
 ]
+
+
+def others(*names):
+    """Each of these instead of the next one."""
+    return [(rf"\b{name}\b", names[(n + 1) % len(names)]) for n, name in enumerate(names)]
+
+
+# What came later: none of it makes again what SWAPS makes of a line, so that keys stay.
+MORE = [
+    # The wrong direction.
+    *others("DMA_TO_DEVICE", "DMA_FROM_DEVICE"), (r"\bDMA_BIDIRECTIONAL\b", "DMA_TO_DEVICE"),
+    (r"\bDMA_BIDIRECTIONAL\b", "DMA_FROM_DEVICE"), (r"for_cpu\(", "for_device("), (r"for_device\(", "for_cpu("),
+    (r"\bfor_device\b(?! =)", "!for_device"), (r"\b\w+->dir\b(?! =)", "DMA_TO_DEVICE"),
+    (r"\b\w+->dir\b(?! =)", "DMA_FROM_DEVICE"), (r"(?<=[( ])dir(?=[,);])", "DMA_TO_DEVICE"),
+    (r"(?<=[( ])dir(?=[,);])", "DMA_FROM_DEVICE"), (r"(?<=[( ])direction(?=[,);])", "DMA_TO_DEVICE"),
+    (r"(?<=[( ])direction(?=[,);])", "DMA_FROM_DEVICE"), *others("IOMMU_READ", "IOMMU_WRITE"),
+    # The wrong flag.
+    (r"\b__GFP_ZERO\b", "__GFP_NOWARN"), (r"\b__GFP_NOWARN\b", "__GFP_ZERO"), (r"\b__GFP_DMA32\b", "__GFP_HIGHMEM"),
+    (r"\b__GFP_NORETRY\b", "__GFP_NOFAIL"), (r"\b__GFP_COMP\b", "__GFP_NORETRY"), (r"\bGFP_NOWAIT\b", "GFP_KERNEL"),
+    *others("FOLL_WRITE", "FOLL_LONGTERM"), *others("VM_PFNMAP", "VM_MIXEDMAP"), *others("VM_DONTEXPAND", "VM_DONTDUMP"),
+    (r"\bVM_IO\b", "VM_PFNMAP"), *others("VM_WRITE", "VM_MAYWRITE"), *others("VM_SHARED", "VM_MAYSHARE"),
+    *others("VM_MAP", "VM_IOREMAP"), *others("VM_FAULT_NOPAGE", "VM_FAULT_SIGBUS", "VM_FAULT_FALLBACK"),
+    (r"\bVM_FAULT_OOM\b", "VM_FAULT_SIGBUS"), *others("DMA_ATTR_SKIP_CPU_SYNC", "DMA_ATTR_NO_BOUNCE", "DMA_ATTR_MMIO"),
+    *others("DMA_ATTR_NO_KERNEL_MAPPING", "DMA_ATTR_WRITE_COMBINE"), *others("DMA_ATTR_CC_SHARED", "DMA_ATTR_PRIVILEGED"),
+    *others("DMA_RESV_USAGE_KERNEL", "DMA_RESV_USAGE_BOOKKEEP"),
+    *others("DRM_GEM_BO_CACHED", "DRM_GEM_BO_WRITE_COMBINED", "DRM_GEM_BO_UNCACHED"),
+    # A part of what undoes.
+    (r"\bgoto \w+;", ";"),
+]
 DECLARATION = re.compile(r"\s*(const |static |struct |enum |unsigned |[us](8|16|32|64) |int |long |bool |size_t |ssize_t "
                          r"|dma_addr_t |phys_addr_t |pgoff_t |pgprot_t |gfp_t |void \*|vm_fault_t |LIST_HEAD|DEFINE_)")
 STATEMENT = re.compile(r"\t+(?!return\b|break;|continue;|goto\b|default:|case\b|else\b)[^{}]*;$")
@@ -70,6 +99,16 @@ def conditions(line):
             yield match.end(), end - 1
 
 
+def more_of_line(line, code, seen):
+    """What MORE makes of it, unless that was seen."""
+    for pattern, new in MORE:
+        for match in re.finditer(pattern, code):
+            text = line[:match.start()] + new + line[match.end():]
+            if text not in seen:
+                seen.add(text)
+                yield text
+
+
 def of_line(line, code, before):
     """(what the line becomes)"""
     for start, end in conditions(code):
@@ -97,7 +136,9 @@ def of_file(path):
     for name, start, end in functions(code):
         before, count = "", {}
         for number in range(start, end):
-            for new in of_line(lines[number], code[number], before):
+            made = list(of_line(lines[number], code[number], before))
+            made += more_of_line(lines[number], code[number], set(made))
+            for new in made:
                 what = f"{name}: {lines[number].strip()} -> {new.strip()}"
                 count[what] = count.get(what, 0) + 1
                 key = hashlib.sha256(f"{what}#{count[what]}".encode()).hexdigest()[:12]
