@@ -4,7 +4,7 @@
 # into the list, by its user-space tests; SAMPLE=100 that compile of those that fit into the other files of the
 # floors, by KUnit on User Mode Linux and, if that finds nothing, the lanes prime and panfrost (as T860). What was tried
 # stays in build/mutants and is not tried again. What no test finds is in mutations/survivors-*.txt, each with
-# the reason, or it is an error. Slow; not part of make test.
+# the reason, or it is an error. JOBS=N: so many of the list at a time. Slow; not part of make test.
 set -euo pipefail
 # shellcheck source=scripts/lib.sh
 . "$(dirname "$0")/lib.sh"
@@ -28,13 +28,15 @@ program() {
 		-DDMA_RUNS_STOP "$@" -o "$name" dma_runs.c) >/dev/null 2>&1
 }
 
-# try_list DIR: found, survived or broken. First the quick tests, then those that see more. Some bugs never come
-# to an end; the limits are ten times what the list takes without one.
+# try_list DIR: found, survived or broken. First the tests that are compiled in no time, which find most, then
+# those that see more. Some bugs never come to an end; the limits are a few times what the list takes without one.
 try_list() {
 	local wide=(-DCONFIG_PHYS_ADDR_T_64BIT -DCONFIG_DMA_API_DEBUG=1)
-	local checked=("-fsanitize=address,undefined" -fno-sanitize-recover=all)
-	program "$1" quick "${wide[@]}" || { echo broken; return; }
-	if ! (cd "$1/$TESTS" && ulimit -v 4000000 -t 10 && ./quick 1 1000) >/dev/null 2>&1 ||
+	local checked=(-DSMALL_PAGES=5 "-fsanitize=address,undefined" -fno-sanitize-recover=all)
+	program "$1" first -O0 -DSMALL_PAGES=3 "${wide[@]}" || { echo broken; return; }
+	if ! (cd "$1/$TESTS" && ulimit -v 4000000 -t 1 && ./first 1 200) >/dev/null 2>&1 ||
+		! program "$1" quick "${wide[@]}" ||
+		! (cd "$1/$TESTS" && ulimit -v 4000000 -t 10 && ./quick 1 1000) >/dev/null 2>&1 ||
 		! program "$1" thorough "${wide[@]}" "${checked[@]}" ||
 		! (cd "$1/$TESTS" && ulimit -t 15 && ./thorough 2 3000) >/dev/null 2>&1 ||
 		! program "$1" small "${checked[@]}" ||
@@ -101,8 +103,8 @@ list() {
 	prune list "$LINUX/$TESTS/dma_runs.c"
 	progress list &
 	PROGRESS=$!
-	for n in $(seq 0 $(($(nproc) - 1))); do
-		worker "$n" "$(nproc)" &
+	for n in $(seq 0 $((JOBS - 1))); do
+		worker "$n" "$JOBS" &
 		pids+=($!)
 	done
 	for n in "${pids[@]}"; do wait "$n" || die "a worker ended early"; done

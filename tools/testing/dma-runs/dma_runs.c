@@ -12,7 +12,9 @@
 #include "../../../kernel/dma/runs.c"
 
 #define MAX_PAGES	64
+#ifndef SMALL_PAGES
 #define SMALL_PAGES	6
+#endif
 #define ALL_ONES	((dma_addr_t)-1)
 
 unsigned int fail_alloc;
