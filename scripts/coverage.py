@@ -5,6 +5,7 @@
 coverage.py unpack LOG DIR                          the counters that guest/qemu-init printed
 coverage.py judge TSV DIR REASONS TREE FILE...      of these files of TREE, from all of DIR/*/*.gcov.json.gz
 
+FILE is a path or PATH:FUNCTION,... for these functions alone.
 REASONS has lines "FILE:FUNCTION: TEXT<tab>REASON" for lines of code that no test can reach. Branches of a
 line that only asserts something are not counted: that the assertion does not fail is its purpose. Nor are
 those of KUnit's stubs.
@@ -17,6 +18,8 @@ import json
 import os
 import re
 import sys
+
+from mutants import bodies, split
 
 WANTED = 95
 ASSERTS = re.compile(r"\b(KUNIT_STATIC_STUB_REDIRECT|drm_WARN\w*|WARN\w*|BUG_ON|BUILD_BUG\w*|lockdep_\w+|\w+_assert_held\w*|might_\w+)\(")
@@ -51,15 +54,24 @@ class Source:
     """One file: {line: count}, {line: [count of each branch]}, [(first line, last line, function)]."""
 
     def __init__(self, tree, path):
-        self.path, self.lines, self.branches, self.functions = path, collections.Counter(), {}, set()
-        with open(os.path.join(tree, path), encoding="utf-8") as file:
+        self.path, names = split(path)
+        self.lines, self.branches, self.functions, self.only = collections.Counter(), {}, set(), None
+        with open(os.path.join(tree, self.path), encoding="utf-8") as file:
             self.text = [""] + file.read().splitlines()
+        if names:
+            # What is always inlined is no function of gcov's.
+            found = bodies(os.path.join(tree, path))
+            self.functions = {(start, end + 1, name) for name, start, end in found}
+            self.only = {number for start, end, _ in self.functions for number in range(start + 1, end)}
 
     def add(self, found):
-        self.functions |= {(f["start_line"], f["end_line"], f["name"].split(".")[0]) for f in found["functions"]}
+        if self.only is None:
+            self.functions |= {(f["start_line"], f["end_line"], f["name"].split(".")[0]) for f in found["functions"]}
         here = {}
         for line in found["lines"]:
             number = line["line_number"]
+            if self.only is not None and number not in self.only:
+                continue
             self.lines[number] += line["count"]
             branches = [b["count"] for b in line["branches"]]
             here[number] = merged(here[number], branches) if number in here else branches

@@ -7,6 +7,8 @@ mutants.py shuffle FILE...               the same, in an order that has nothing 
 mutants.py apply DIR FILE KEY            puts one into DIR/FILE
 mutants.py judge ALL RESULTS SURVIVORS   counts; what survived and is not in SURVIVORS is an error
 
+FILE is a path or PATH:FUNCTION,... for these functions alone.
+
 A KEY is made of the function, the line's text and what becomes of it, so that it stays when lines
 move. ALL is what list or shuffle said. RESULTS has lines KEY<tab>FILE<tab>LINE<tab>WHAT<tab>found,
 survived or broken (does not compile); SURVIVORS has lines KEY<tab>REASON.
@@ -128,12 +130,33 @@ def of_line(line, code, before):
         yield re.match(r"\t+", line)[0] + ";"
 
 
-def of_file(path):
+def split(path):
+    """(path, names of functions) of PATH:FUNCTION,..."""
+    path, _, names = path.partition(":")
+    return path, names.split(",") if names else []
+
+
+def code_of(path):
+    """The lines, and the same as blank() makes them."""
     with open(path, encoding="utf-8") as file:
         lines = file.read().splitlines()
     code = blank("\n".join(lines)).splitlines()
-    code += [""] * (len(lines) - len(code))
-    for name, start, end in functions(code):
+    return lines, code + [""] * (len(lines) - len(code))
+
+
+def bodies(path):
+    """functions() of those that PATH:FUNCTION,... names; all of a file without names."""
+    path, names = split(path)
+    found = [f for f in functions(code_of(path)[1]) if not names or f[0] in names]
+    missing = set(names) - {f[0] for f in found}
+    if missing:
+        sys.exit(f"{path} has no function {', '.join(sorted(missing))}")
+    return found
+
+
+def of_file(path):
+    lines, code = code_of(split(path)[0])
+    for name, start, end in bodies(path):
         before, count = "", {}
         for number in range(start, end):
             made = list(of_line(lines[number], code[number], before))
@@ -147,7 +170,7 @@ def of_file(path):
 
 
 def everything(paths):
-    return [(key, path, number + 1, what) for path in paths for key, number, what, _ in of_file(path)]
+    return [(key, split(path)[0], number + 1, what) for path in paths for key, number, what, _ in of_file(path)]
 
 
 def apply(directory, path, wanted):

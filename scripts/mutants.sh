@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0
 # make mutants: small bugs (scripts/mutants.py), one at a time, and whether tests find them. All that fit
-# into the list, by its user-space tests; SAMPLE=100 that compile of those that fit into the other files of the
-# floors, by KUnit on User Mode Linux and, if that finds nothing, the lanes prime and panfrost (as T860). What was tried
+# into the list, by its user-space tests; SAMPLE=100 that compile of those that fit into the rest of the floors,
+# by KUnit on User Mode Linux and, if that finds nothing, the lanes prime and panfrost (as T860). What was tried
 # stays in build/mutants and is not tried again. What no test finds is in mutations/survivors-*.txt, each with
 # the reason, or it is an error. JOBS=N: so many of the list at a time. Slow; not part of make test.
 set -euo pipefail
@@ -10,13 +10,15 @@ set -euo pipefail
 . "$(dirname "$0")/lib.sh"
 # shellcheck source=scripts/tree.sh
 . "$(dirname "$0")/tree.sh"
+# shellcheck source=scripts/floors.sh
+. "$(dirname "$0")/floors.sh"
 
 SAMPLE=${SAMPLE:-0}
 DIR=$BUILD/mutants
 MUTANTS=$TOP/scripts/mutants.py
 TESTS=tools/testing/dma-runs
 LIST=("${FLOORS[0]}" include/linux/dma-runs.h)
-REST=("${FLOORS[@]:1}" include/drm/drm_gem_bo_backing.h)
+REST=("${FLOORS[@]:1}" include/drm/drm_gem_bo_backing.h "${FUNCTIONS[@]}")
 # So many have to compile; of the rest SAMPLE.
 LIST_WANTED=1000
 
