@@ -19,7 +19,7 @@ PARTS=(t860 g52 g57 t860-noncoherent fatal)
 [ -z "${CONFIG:-}" ] || PARTS=(t860 g52 t860-noncoherent fatal)
 [ -z "${T:-}" ] || PARTS=(t860)
 FATAL=(panfrost_backing_heap_cpu@{sync,mmap}-then-fault panfrost_backing_bad_input@context-priority
-	panfrost_backing_failing@{buffer,heap} panfrost_backing_unbind@{file,jobs,buffers,last-user})
+	panfrost_backing_failing@{buffer,heap,purged} panfrost_backing_unbind@{file,jobs,buffers,last-user})
 
 # list_of PART: the tests that say something there that they have not said elsewhere. Two stock
 # ones give a job 100 ms, which it does not get on a debug kernel; ours ask the same without.

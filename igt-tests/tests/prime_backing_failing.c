@@ -11,11 +11,8 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/dma-buf.h>
-#include <linux/dma-heap.h>
-#include <linux/udmabuf.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
-#include <sys/wait.h>
 #include <unistd.h>
 #include <xf86drm.h>
 
@@ -29,83 +26,36 @@ IGT_TEST_DESCRIPTION("Allocations that fail one after the other while a buffer i
 
 /* One buffer on its way; what is not there yet is -1, 0 or NULL. */
 struct way {
-	const struct pb_exporter *exp;
-	int exp_drm, imp_drm, node, memfd;
-	uint32_t handle, imported;
-	int dmabuf;
+	struct pb_maker maker;
+	int imp_drm;
+	uint32_t imported;
 	uint8_t *via_dmabuf, *via_import;
+	uint64_t seed;
+	size_t done;			/* steps that are behind it */
 	const char *step;
 };
 
 /* Devices are open and a memfd is filled before anything fails. */
 static void way_open(struct way *w, const struct pb_pair *pair)
 {
-	static const char *const nodes[] = {
-		[PB_UDMABUF] = "/dev/udmabuf", [PB_HEAP] = "/dev/dma_heap/system",
-	};
-
-	*w = (struct way){ .exp = pair->exp, .exp_drm = -1, .node = -1, .memfd = -1, .dmabuf = -1 };
-	w->imp_drm = pb_open(pair->imp);
-	if (pair->exp->kind == PB_GEM)
-		w->exp_drm = pb_open(pair->exp->dev);
-	else
-		w->node = open(nodes[pair->exp->kind], O_RDWR | O_CLOEXEC);
-	if (pair->exp->kind == PB_UDMABUF)
-		w->memfd = pb_memfd(SIZE);
+	*w = (struct way){ .imp_drm = pb_open(pair->imp) };
+	pb_maker_open(&w->maker, pair->exp, SIZE);
 }
 
 static void way_close(struct way *w)
 {
-	pb_close_once(&w->exp_drm);
+	pb_maker_close(&w->maker);
 	pb_close_once(&w->imp_drm);
-	pb_close_once(&w->node);
-	pb_close_once(&w->memfd);
-}
-
-static int make_gem(struct way *w)
-{
-	int err = pb_dumb_create(w->exp_drm, pb_page / 4, PAGES, 32, &w->handle, NULL, NULL);
-
-	if (err)
-		return err;
-	return pb_export_errno(w->exp_drm, w->handle, DRM_CLOEXEC | DRM_RDWR, &w->dmabuf);
-}
-
-static int make_udmabuf(struct way *w)
-{
-	struct udmabuf_create args = {
-		.memfd = w->memfd, .flags = UDMABUF_FLAGS_CLOEXEC, .size = SIZE,
-	};
-
-	w->dmabuf = ioctl(w->node, UDMABUF_CREATE, &args);
-	return w->dmabuf < 0 ? errno : 0;
-}
-
-static int make_heap(struct way *w)
-{
-	struct dma_heap_allocation_data args = { .len = SIZE, .fd_flags = O_RDWR | O_CLOEXEC };
-
-	if (ioctl(w->node, DMA_HEAP_IOCTL_ALLOC, &args))
-		return errno;
-	w->dmabuf = args.fd;
-	return 0;
 }
 
 static int do_make(struct way *w)
 {
-	switch (w->exp->kind) {
-	case PB_UDMABUF:
-		return make_udmabuf(w);
-	case PB_HEAP:
-		return make_heap(w);
-	default:
-		return make_gem(w);
-	}
+	return pb_make(&w->maker);
 }
 
 static int do_import(struct way *w)
 {
-	return pb_import_errno(w->imp_drm, w->dmabuf, &w->imported);
+	return pb_import_errno(w->imp_drm, w->maker.dmabuf, &w->imported);
 }
 
 static int map(uint8_t **ptr, int fd, off_t offset)
@@ -120,7 +70,7 @@ static int map(uint8_t **ptr, int fd, off_t offset)
 
 static int do_map_dmabuf(struct way *w)
 {
-	return map(&w->via_dmabuf, w->dmabuf, 0);
+	return map(&w->via_dmabuf, w->maker.dmabuf, 0);
 }
 
 /* Some importers leave mapping to the exporter. */
@@ -137,7 +87,7 @@ static int sync_dmabuf(struct way *w, uint64_t flags)
 {
 	struct dma_buf_sync args = { .flags = flags | DMA_BUF_SYNC_RW };
 
-	return ioctl(w->dmabuf, DMA_BUF_IOCTL_SYNC, &args) ? errno : 0;
+	return ioctl(w->maker.dmabuf, DMA_BUF_IOCTL_SYNC, &args) ? errno : 0;
 }
 
 static int do_begin(struct way *w)
@@ -163,17 +113,16 @@ static int do_touch(struct way *w)
 	return err ?: touch_all(w->via_import);
 }
 
+/* All pages are there. What is written now has to be there at the end. */
+static int do_write(struct way *w)
+{
+	pb_fill(w->via_dmabuf, 0, SIZE, ++w->seed);
+	return 0;
+}
+
 static int do_fork(struct way *w)
 {
-	const pid_t child = fork();
-	int status;
-
-	if (child < 0)
-		return errno == EAGAIN ? ENOMEM : errno;
-	if (!child)
-		_exit(touch_all(w->via_dmabuf));
-	igt_assert_eq(waitpid(child, &status, 0), child);
-	return WIFEXITED(status) ? WEXITSTATUS(status) : EFAULT;
+	return pb_fork_touch(w->via_dmabuf, PAGES);
 }
 
 static const struct {
@@ -186,17 +135,23 @@ static const struct {
 	{ "map the import", do_map_import },
 	{ "begin CPU access", do_begin },
 	{ "touch", do_touch },
+	{ "write", do_write },
 	{ "fork", do_fork },
 	{ "end CPU access", do_end },
 };
 
-static int way_go(struct way *w)
+/* From the step that failed before, if one did. */
+static int way_go(void *arg)
 {
+	struct way *w = arg;
 	int err = 0;
 
-	for (size_t i = 0; !err && i < ARRAY_SIZE(steps); i++) {
-		w->step = steps[i].name;
-		err = steps[i].run(w);
+	while (w->done < ARRAY_SIZE(steps)) {
+		w->step = steps[w->done].name;
+		err = steps[w->done].run(w);
+		if (err)
+			break;
+		w->done++;
 	}
 	return err;
 }
@@ -204,59 +159,63 @@ static int way_go(struct way *w)
 static void unmap(uint8_t **ptr)
 {
 	if (*ptr)
-		igt_assert_eq(munmap(*ptr, SIZE), 0);
+		pb_munmap(*ptr, SIZE);
 	*ptr = NULL;
 }
 
 /* The same buffer comes back as the same handle, to whoever has it open already. */
-static void way_back(struct way *w)
+static void way_back(void *arg)
 {
+	struct way *w = arg;
+
 	unmap(&w->via_dmabuf);
 	unmap(&w->via_import);
 	if (w->imported)
 		igt_assert_eq(pb_gem_close_errno(w->imp_drm, w->imported), 0);
-	if (w->handle)
-		igt_assert_eq(pb_gem_close_errno(w->exp_drm, w->handle), 0);
 	w->imported = 0;
-	w->handle = 0;
-	pb_close_once(&w->dmabuf);
+	pb_unmake(&w->maker);
+	w->done = 0;
 }
 
-/* What failed before has left nothing behind: the bytes are where they belong. */
+/* The bytes are where they belong, and go where they are written to. */
+static void way_check(void *arg)
+{
+	struct way *w = arg;
+	const int sync = w->maker.dmabuf;
+	struct pb_view by_dmabuf = { .ptr = w->via_dmabuf, .len = SIZE, .sync = sync };
+	struct pb_view by_import = { .ptr = w->via_import, .len = SIZE, .sync = sync };
+
+	pb_verify(&by_dmabuf, w->seed, "dma-buf");
+	if (!w->via_import)
+		return;
+	pb_verify(&by_import, w->seed, "import");
+	pb_write(&by_import, ++w->seed);
+	pb_verify(&by_dmabuf, w->seed, "what the import wrote");
+}
+
+/* What failed before has left nothing behind. */
 static void way_works(struct way *w)
 {
-	struct pb_view by_dmabuf, by_import;
-
 	igt_assert_f(!way_go(w), "%s fails though nothing makes it\n", w->step);
-	by_dmabuf = (struct pb_view){ .ptr = w->via_dmabuf, .len = SIZE, .sync = w->dmabuf };
-	by_import = (struct pb_view){ .ptr = w->via_import, .len = SIZE, .sync = w->dmabuf };
-	pb_write(&by_dmabuf, 5);
-	if (w->via_import)
-		pb_verify(&by_import, 5, "import");
+	way_check(w);
 	way_back(w);
 }
 
-static int try_way(void *arg)
-{
-	return way_go(arg);
-}
-
-static void end_way(void *arg)
-{
-	way_back(arg);
-}
-
 /*
- * Catches: half of something left after an error, a wrong errno, what is undone twice. Memory that
- * is lost is for the kernel's own checkers to find.
+ * Catches: half of something left after an error, or that the same object is of no use afterwards; a
+ * wrong errno, what is undone twice or not at all when there is no memory to undo it.
  */
 static void each_allocation(const struct pb_pair *pair)
 {
 	struct way w;
+	const struct pb_sweep sweep = {
+		.name = pair->name, .step = &w.step, .run = way_go, .check = way_check,
+		.undo = way_back, .arg = &w,
+	};
 
 	way_open(&w, pair);
 	way_works(&w);
-	pb_fail_each(pair->name, &w.step, try_way, end_way, &w);
+	pb_fail_each(&sweep);
 	way_works(&w);
 	way_close(&w);
 }
@@ -296,7 +255,7 @@ static void no_descriptor(const struct pb_pair *pair)
 	before = pb_count_dmabufs();
 	for (int i = 0; i < 3; i++) {
 		igt_assert_eq(make_without_descriptor(&w), EMFILE);
-		igt_assert_eq(w.dmabuf, -1);
+		igt_assert_eq(w.maker.dmabuf, -1);
 		way_back(&w);
 		igt_assert_eq(pb_count_dmabufs(), before);
 	}

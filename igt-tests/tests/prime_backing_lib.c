@@ -755,14 +755,14 @@ static void fail_from_now(unsigned int nth)
 	igt_assert_eq(pwrite(fail_nth, text, len, 0), len);
 }
 
-/* Whether it happened. Nothing fails from here on. */
-static bool has_failed(void)
+/* How many allocations were left until the one that fails; 0: it has. Nothing fails from here on. */
+static unsigned int left_to_fail(void)
 {
 	char text[16] = "";
 
 	igt_assert(pread(fail_nth, text, sizeof(text) - 1, 0) > 0);
 	fail_from_now(0);
-	return atoi(text) == 0;
+	return strtoul(text, NULL, 10);
 }
 
 int pb_next_fd(void)
@@ -774,27 +774,258 @@ int pb_next_fd(void)
 	return fd;
 }
 
-void pb_fail_each(const char *name, const char *const *step, int (*run)(void *arg),
-		  void (*undo)(void *arg), void *arg)
+/* Shmem counts in batches on each processor, until somebody asks for the sum. */
+static long shmem(void)
 {
-	const int fds = pb_next_fd();
-	unsigned int nth, caught = 0;
-	bool failed = true;
+	char line[64];
+	const int fd = open("/proc/sys/vm/stat_refresh", O_RDONLY | O_CLOEXEC);
+
+	if (fd >= 0) {
+		igt_assert(read(fd, line, sizeof(line)) >= 0);
+		close(fd);
+	}
+	return pb_meminfo("Shmem:");
+}
+
+/* A number in a file of one line; -1 when there is none. */
+static long number_in(const char *path)
+{
+	FILE *f = fopen(path, "r");
+	long value = -1;
+
+	if (f && fscanf(f, "%ld", &value) != 1)
+		value = -1;
+	if (f)
+		fclose(f);
+	return value;
+}
+
+/* DMA mappings that there are; 0 where nobody counts them (CONFIG_DMA_API_DEBUG). */
+static long dma_mappings(void)
+{
+	const long total = number_in(FAULTS "dma-api/nr_total_entries");
+	const long unused = number_in(FAULTS "dma-api/num_free_entries");
+
+	return total < 0 || unused < 0 ? 0 : total - unused;
+}
+
+/* What a leak makes more. */
+struct held {
+	int fd, dmabufs;
+	long mappings, shmem, memory;	/* the latter two in KiB */
+};
+
+/*
+ * Half a buffer of these tests is less than any of them leaks, and more than what the runner writes
+ * to its log meanwhile, which may be in shmem, too.
+ */
+#define SHMEM_SLACK 32
+
+/*
+ * Other memory comes and goes with the kernel's caches; less than a page for each failure is. Each
+ * further processor has a list of free pages that count as used.
+ */
+static long memory_slack(void)
+{
+	return 256 + 1024 * (sysconf(_SC_NPROCESSORS_ONLN) - 1);
+}
+
+static struct held held_now(void)
+{
+	return (struct held){
+		.fd = pb_next_fd(), .dmabufs = pb_count_dmabufs(), .mappings = dma_mappings(),
+		.shmem = shmem(), .memory = -pb_meminfo("MemAvailable:"),
+	};
+}
+
+/* What a job or a work of the kernel has goes a moment after the call. */
+static void wait_for_dmabufs(int before)
+{
+	for (int i = 0; i < 300 && pb_count_dmabufs() > before; i++)
+		usleep(10000);
+	igt_assert_lte(pb_count_dmabufs(), before);
+}
+
+static bool holds_more(const struct held *before, const struct held *now)
+{
+	return now->mappings > before->mappings || now->shmem > before->shmem + SHMEM_SLACK ||
+	       now->memory > before->memory + memory_slack();
+}
+
+/* Catches: memory that nobody has any more, but that is not free. */
+static void nothing_is_lost(const char *name, const struct held *before)
+{
+	struct held now = held_now();
+
+	for (int i = 0; i < 200 && holds_more(before, &now); i++) {
+		usleep(10000);
+		pb_drop_caches();
+		now = held_now();
+	}
+	igt_info("%s: %ld DMA mappings, %ld KiB of shmem, %ld KiB of memory more than before\n", name,
+		 now.mappings - before->mappings, now.shmem - before->shmem,
+		 now.memory - before->memory);
+	igt_assert_f(!holds_more(before, &now), "%s: memory or a mapping was lost\n", name);
+}
+
+/* The latter is what shmem says when it gets no inode. */
+static bool no_memory(int err)
+{
+	return err == ENOMEM || err == ENOSPC;
+}
+
+/* The call that failed, once more with what it left, and then the others. */
+static void go_on(const struct pb_sweep *s, int err, unsigned int nth)
+{
+	igt_assert_f(no_memory(err), "%s: allocation %u fails: %s\n", *s->step, nth, strerror(err));
+	err = s->run(s->arg);
+	igt_assert_f(!err, "%s: fails although nothing makes it, after allocation %u did: %s\n",
+		     *s->step, nth, strerror(err));
+}
+
+struct failures {
+	unsigned int caught, undone;	/* calls that failed; allocations while taking back */
+};
+
+/* Whether there was an nth allocation. Taking back may need memory as well. */
+static bool fail_one(const struct pb_sweep *s, unsigned int nth, struct failures *found)
+{
+	unsigned int left, left_undone;
 	int err;
 
-	for (nth = 1; failed && nth < MAX_POINTS; nth++) {
-		fail_from_now(nth);
-		err = run(arg);
-		failed = has_failed();
-		/* The latter is what shmem says when it gets no inode. */
-		igt_assert_f(!err || (failed && (err == ENOMEM || err == ENOSPC)),
-			     "%s: allocation %u fails: %s\n", *step, nth, strerror(err));
-		caught += !!err;
-		undo(arg);
-		igt_assert_eq(pb_next_fd(), fds);
+	fail_from_now(nth);
+	err = s->run(s->arg);
+	left = left_to_fail();
+	igt_assert_f(!err || !left, "%s: fails although nothing made it: %s\n", *s->step,
+		     strerror(err));
+	if (err) {
+		found->caught++;
+		go_on(s, err, nth);
 	}
-	igt_assert(!failed && caught);
-	igt_info("%s: %u allocations failed, and %u calls for it\n", name, nth - 2, caught);
+	if (s->check)
+		s->check(s->arg);
+	fail_from_now(left);
+	s->undo(s->arg);
+	left_undone = left_to_fail();
+	found->undone += left && !left_undone;
+	return !left || !left_undone;
+}
+
+void pb_fail_each(const struct pb_sweep *s)
+{
+	struct failures found = {};
+	struct held before;
+	bool failed = true;
+	unsigned int nth;
+
+	pb_drop_caches();
+	before = held_now();
+	for (nth = 1; failed && nth < MAX_POINTS; nth++) {
+		failed = fail_one(s, nth, &found);
+		igt_assert_eq(pb_next_fd(), before.fd);
+		wait_for_dmabufs(before.dmabufs);
+	}
+	igt_assert(!failed && found.caught);
+	nothing_is_lost(s->name, &before);
+	igt_info("%s: %u allocations failed, and %u calls for it; %u while it was taken back\n", s->name,
+		 nth - 2, found.caught, found.undone);
+}
+
+void pb_munmap(void *ptr, size_t len)
+{
+	if (!munmap(ptr, len))
+		return;
+	igt_assert_eq(errno, ENOMEM);
+	igt_assert_eq(munmap(ptr, len), 0);
+}
+
+/* The device, or the file that makes such buffers. */
+static int open_maker(const struct pb_exporter *exp)
+{
+	int fd;
+
+	if (exp->kind == PB_GEM)
+		return pb_open(exp->dev);
+	fd = open(exp->kind == PB_HEAP ? HEAP_NODE : UDMABUF_NODE, O_RDWR | O_CLOEXEC);
+	igt_assert_fd(fd);
+	return fd;
+}
+
+void pb_maker_open(struct pb_maker *m, const struct pb_exporter *exp, uint64_t size)
+{
+	*m = (struct pb_maker){ .exp = exp, .size = size, .memfd = -1, .dmabuf = -1 };
+	m->file = open_maker(exp);
+	if (exp->kind == PB_UDMABUF)
+		m->memfd = pb_memfd(size);
+}
+
+void pb_maker_close(struct pb_maker *m)
+{
+	pb_unmake(m);
+	pb_close_once(&m->file);
+	pb_close_once(&m->memfd);
+}
+
+static int make_gem(struct pb_maker *m)
+{
+	int err = 0;
+
+	if (!m->handle)
+		err = pb_dumb_create(m->file, pb_page / 4, m->size / pb_page, 32, &m->handle, NULL, NULL);
+	return err ?: pb_export_errno(m->file, m->handle, DRM_CLOEXEC | DRM_RDWR, &m->dmabuf);
+}
+
+static int make_udmabuf(struct pb_maker *m)
+{
+	struct udmabuf_create args = {
+		.memfd = m->memfd, .flags = UDMABUF_FLAGS_CLOEXEC, .size = m->size,
+	};
+
+	m->dmabuf = ioctl(m->file, UDMABUF_CREATE, &args);
+	return m->dmabuf < 0 ? errno : 0;
+}
+
+static int make_heap(struct pb_maker *m)
+{
+	struct dma_heap_allocation_data args = { .len = m->size, .fd_flags = O_RDWR | O_CLOEXEC };
+
+	if (ioctl(m->file, DMA_HEAP_IOCTL_ALLOC, &args))
+		return errno;
+	m->dmabuf = args.fd;
+	return 0;
+}
+
+int pb_make(struct pb_maker *m)
+{
+	switch (m->exp->kind) {
+	case PB_UDMABUF:
+		return make_udmabuf(m);
+	case PB_HEAP:
+		return make_heap(m);
+	default:
+		return make_gem(m);
+	}
+}
+
+void pb_unmake(struct pb_maker *m)
+{
+	if (m->handle)
+		igt_assert_eq(pb_gem_close_errno(m->file, m->handle), 0);
+	m->handle = 0;
+	pb_close_once(&m->dmabuf);
+}
+
+int pb_fork_touch(uint8_t *ptr, int num)
+{
+	const pid_t child = fork();
+	int status;
+
+	if (child < 0)
+		return errno == EAGAIN ? ENOMEM : errno;
+	if (!child)
+		_exit(pb_touch_pages(ptr, num));
+	igt_assert_eq(waitpid(child, &status, 0), child);
+	return WIFEXITED(status) ? WEXITSTATUS(status) : EFAULT;
 }
 
 int pb_touch_pages(uint8_t *ptr, int num)

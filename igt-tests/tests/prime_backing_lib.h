@@ -169,13 +169,44 @@ int pb_touch_pages(uint8_t *ptr, int num);
 void pb_permute(uint32_t *order, uint32_t n, uint64_t seed);
 /* Fixture: allocations may fail; skips everything where the kernel cannot make them. */
 void pb_fail_setup(void);
+/* What allocations are made to fail in. *step is where run() got to. */
+struct pb_sweep {
+	const char *name;
+	const char *const *step;
+	/* 0, or the errno of a call: who calls again goes on with this one. */
+	int (*run)(void *arg);
+	/* What run() made is as it should be; may be NULL. */
+	void (*check)(void *arg);
+	/* Takes back what run() did. May not fail: pb_munmap(). */
+	void (*undo)(void *arg);
+	void *arg;
+};
+
 /*
- * Has one allocation after the other fail while run() runs, until there is none left; undo() then
- * takes back what run() did. run() answers 0 or an errno, which has to tell that there is no memory,
- * and *step is where it got to. No descriptor may be left.
+ * Has one allocation after the other fail while run() and undo() run, until there is none left. An errno
+ * has to tell that there is no memory. run() is then called once more, and has to succeed with what the
+ * call that failed has left. No descriptor, dma-buf, DMA mapping or memory may be left at the end.
  */
-void pb_fail_each(const char *name, const char *const *step, int (*run)(void *arg),
-		  void (*undo)(void *arg), void *arg);
+void pb_fail_each(const struct pb_sweep *sweep);
+/* munmap() may need memory. Then nothing is unmapped, and the next one does it. */
+void pb_munmap(void *ptr, size_t len);
+
+/* A buffer that is made, and taken back, again and again out of what is open all the time. */
+struct pb_maker {
+	const struct pb_exporter *exp;
+	uint64_t size;
+	int file, memfd;
+	uint32_t handle;		/* 0 and -1: there is none */
+	int dmabuf;
+};
+
+void pb_maker_open(struct pb_maker *m, const struct pb_exporter *exp, uint64_t size);
+void pb_maker_close(struct pb_maker *m);
+/* 0, or the errno of the call that failed; the next pb_make() goes on from there. */
+int pb_make(struct pb_maker *m);
+void pb_unmake(struct pb_maker *m);
+/* A child writes each page: 0, or an errno. */
+int pb_fork_touch(uint8_t *ptr, int num);
 /* Closes it if it is open, and says so by -1. */
 void pb_close_once(int *fd);
 /* The descriptor that the next open() is going to get. */
