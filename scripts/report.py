@@ -11,12 +11,14 @@ report.py backings PREFIX         debugfs' PREFIX.gem_backing, each object with 
 report.py tables PREFIX           panfrost's typed lists and the page-table blocks of PREFIX.tables
 """
 import collections
+import itertools
 import os
 import re
 import sys
 import xml.etree.ElementTree as xml
 
 from igt_results import ALONE
+from kunit_results import LEAK, leak
 
 TOP = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 
@@ -44,9 +46,27 @@ def known_reports(kernel):
     return [re.compile(known) for of, known, _ in lines if of in ("both", kernel)]
 
 
+# What a kernel with a checker says at boot, and guest/init at the end, if that was on until then.
+CHECKERS = (
+    ("Lock dependency validator: ", "guest: lockdep=1"),
+    ("kmemleak: Kernel memory leak detector initialized", "guest: scanned for leaks"),
+)
+
+
+def silent_checkers(text):
+    """Checkers that were built in, of which a guest that came to its end does not say that they worked."""
+    if re.search(r"^guest: .* ended with status ", text, re.MULTILINE):
+        for begin, end in CHECKERS:
+            if begin in text and end not in text:
+                yield f"a checker was off in the end: no '{end}' on the console"
+
+
 def named(lines):
-    """RCU's reports name their place three lines below."""
+    """RCU's reports name their place three lines below, kmemleak's who asked for the memory."""
     for number, line in enumerate(lines):
+        if LEAK.match(line):
+            rest = itertools.takewhile(lambda text: not LEAK.match(text), lines[number + 1:number + 32])
+            line = "unreferenced object: " + leak([line] + [" " + text for text in rest])
         if line.startswith("WARNING: suspicious RCU usage"):
             place = [text for text in lines[number + 1:number + 5] if re.match(r"\S+\.[ch]:\d+ ", text)]
             line = " ".join([line + ":"] + place)
@@ -62,6 +82,8 @@ def kernel_reports(log, kernel="converted"):
             continue
         if REPORT.search(line) and not any(k.search(line) for k in known):
             print(line)
+    for line in silent_checkers(text):
+        print(line)
 
 
 def read_lane(directory, lane):
