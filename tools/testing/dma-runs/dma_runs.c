@@ -823,7 +823,7 @@ static struct phys_vec range_after(phys_addr_t phys, enum range_kind kind)
 		[JUMP] = { phys + 5 * PAGE_SIZE, PAGE_SIZE },
 		[NEXT_PAGES] = { phys, 3 * PAGE_SIZE },
 		[NO_LEN] = { phys, 0 },
-		[ODD_LEN] = { phys, PAGE_SIZE - 1 },
+		[ODD_LEN] = { phys, 2 * PAGE_SIZE - 1 },
 		[ODD_ADDR] = { phys + 1, PAGE_SIZE },
 		[WRAPS] = { (phys_addr_t)-PAGE_SIZE, 2 * PAGE_SIZE },
 		[TOO_LONG] = { phys, 9 * PAGE_SIZE },
@@ -895,6 +895,23 @@ static void add_ranges_room(void)
 	dma_runs_clear(&runs);
 }
 
+/* One that is the whole buffer, and one of so many pages that 32 bits have room for just one. */
+static void add_ranges_limits(void)
+{
+	struct phys_vec range = { 100 * PAGE_SIZE, 8 * PAGE_SIZE };
+	struct dma_runs runs;
+
+	ranges_begin(&runs, 0);
+	CHECK(!CALL(dma_runs_add_ranges(&runs, 0, &range, 1)) && dma_runs_is_populated(&runs));
+	dma_runs_clear(&runs);
+
+	range.len = (size_t)(((1ULL << 32) + 1) << PAGE_SHIFT);
+	if (sizeof(phys_addr_t) < 8)
+		return;
+	ranges_begin(&runs, 0);
+	CHECK(CALL(dma_runs_add_ranges(&runs, 0, &range, 1)) == -EINVAL && !runs.num_runs);
+}
+
 static void add_ranges(void)
 {
 	u32 how, n;
@@ -908,6 +925,7 @@ static void add_ranges(void)
 		}
 	}
 	add_ranges_room();
+	add_ranges_limits();
 }
 
 /* What runs say of themselves counts only where they differ. */
@@ -981,6 +999,89 @@ static void without_a_look(void)
 	dma_runs_clear(&runs);
 }
 
+/* Four pages apart that one IOVA range holds, as dma_runs_map() leaves them. */
+static void range_build(struct dma_runs *runs, struct dma_range *range)
+{
+	u32 i;
+
+	dma_runs_init(runs, NULL, DMA_RUNS_STREAMING, 4);
+	for (i = 0; i < 4; i++)
+		CHECK(!dma_runs_add(runs, i, 2 * i * PAGE_SIZE, 1));
+	runs->num_mapped = 4;
+	*range = (struct dma_range) {
+		.run = { .phys = 90 * PAGE_SIZE, .dma_addr = 7 * PAGE_SIZE, .num_pages = 4,
+			 .mapped = 1, .linked = 1 },
+	};
+	hlist_add_head(&range->node, &runs->ranges);
+}
+
+/* Bytes of the buffer, which are at their place in the range: one piece, or two. */
+static void range_walk(const struct dma_runs *runs, u64 offset, u64 size)
+{
+	u64 part = size / 3 + 1, done = min(part, size);
+	struct dma_cursor cur;
+
+	CHECK(!CALL(dma_cursor_begin(&cur, runs, offset, size)) && !cur.last);
+	CHECK(CALL(dma_cursor_next(&cur)) && cur.offset == offset && cur.size == size);
+	CHECK(cur.dma_addr == 7 * PAGE_SIZE + offset && !CALL(dma_cursor_next(&cur)));
+
+	CHECK(!dma_cursor_begin(&cur, runs, offset, size));
+	CHECK(CALL(dma_cursor_next_max(&cur, part)) && cur.size == done);
+	CHECK(cur.dma_addr == 7 * PAGE_SIZE + offset);
+	CHECK(CALL(dma_cursor_next(&cur)) == (size > done));
+	CHECK(size == done || (cur.size == size - done && cur.offset == offset + done &&
+			       cur.dma_addr == 7 * PAGE_SIZE + offset + done));
+}
+
+/* It is the range that is looked at, not the runs: there are none to be looked at here. */
+static void range_alone(const struct dma_runs *runs)
+{
+	static const u64 at[] = { 0, 1, PAGE_SIZE, 2 * PAGE_SIZE + 5, 4 * PAGE_SIZE - 1 };
+	u64 total = 4 * PAGE_SIZE;
+	dma_addr_t addr;
+	u32 i, j;
+
+	for (i = 0; i < ARRAY_SIZE(at); i++) {
+		CHECK(CALL(dma_runs_contiguous(runs, at[i], &addr)) == total - at[i]);
+		CHECK(addr == 7 * PAGE_SIZE + at[i]);
+		for (j = 0; j < ARRAY_SIZE(at) && at[i] + at[j] < total; j++)
+			range_walk(runs, at[i], at[j] + 1);
+		range_walk(runs, at[i], total - at[i]);
+	}
+}
+
+/* Of one range behind all of a buffer the runs need not be asked; of anything else they do. */
+static void one_range(void)
+{
+	struct dma_cursor cur;
+	struct dma_range range;
+	struct dma_run *array;
+	struct dma_runs runs;
+	dma_addr_t addr;
+	u32 i;
+
+	range_build(&runs, &range);
+	array = runs.runs;
+	runs.runs = NULL;
+	range_alone(&runs);
+	runs.runs = array;
+
+	/* Memory is where the runs say. */
+	CHECK(!CALL(dma_cursor_begin_phys(&cur, &runs, 0, 4 * PAGE_SIZE)));
+	for (i = 0; i < 4; i++)
+		CHECK(CALL(dma_cursor_next_phys(&cur)) && cur.phys == 2 * i * PAGE_SIZE);
+
+	for (i = 0; i < 3; i++) {
+		range.run.linked = i != 0;
+		range.run.num_pages = 4 + (i == 1) - (i == 2);
+		CHECK(CALL(dma_runs_contiguous(&runs, PAGE_SIZE, &addr)) == PAGE_SIZE && !addr);
+		CHECK(!CALL(dma_cursor_begin(&cur, &runs, 0, 4 * PAGE_SIZE)));
+		CHECK(CALL(dma_cursor_next(&cur)) && cur.size == PAGE_SIZE && !cur.dma_addr);
+	}
+	runs.ranges.first = NULL;
+	dma_runs_clear(&runs);
+}
+
 /* The table of the documentation: mapped, shared, synced, shown. */
 static void abilities(void)
 {
@@ -1023,8 +1124,9 @@ static void initialised(void)
 	CHECK(!runs.foreign && !runs.uncached && !runs.bounced);
 	CHECK(!runs.ranges.first && list_empty(&runs.others) && list_empty(&runs.node));
 	CHECK(!dma_runs_is_populated(&runs) && !dma_runs_is_mapped(&runs));
-	/* There is no DMA in user space. */
+	/* There is no DMA in user space, and nothing to map it in. */
 	CHECK(PTR_ERR(dma_runs_map_for(&runs, dev, DMA_TO_DEVICE, 0)) == -EOPNOTSUPP);
+	CHECK(PTR_ERR(dma_runs_vmap(&runs, 0, PAGE_SIZE, (pgprot_t) { })) == -EOPNOTSUPP);
 }
 
 /* A buffer is handed over to all its devices, whole. */
@@ -1058,6 +1160,7 @@ static void rules(void)
 	initialised();
 	handed_over();
 	without_a_look();
+	one_range();
 	all_follows();
 	invalid_lists();
 	growth();
