@@ -3,7 +3,7 @@
  * ioctl_fuzz CALLS CORPUS SECONDS SEED OUT: programs of a few calls, as CALLS says, at random and by small
  * changes of those that reached something new (KCOV). CORPUS is read first. What reached something is left
  * in OUT/corpus, the program that runs in OUT/last, for when the kernel does not survive it. With 0 seconds
- * just the corpus runs.
+ * just the corpus runs; with KCOV, what OUT/corpus then has reaches the same by less.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -84,6 +84,8 @@ static unsigned int num_sources;
 static struct program corpus[MAX_CORPUS];
 static unsigned int num_corpus;
 static uint8_t seen[1 << MAP_BITS];
+static uint32_t fresh[COVER_SIZE];
+static unsigned int num_fresh;
 static unsigned long num_edges, *cover;
 static int kcov = -1, last_file = -1;
 static uint64_t state;
@@ -525,11 +527,8 @@ static void child(const struct program *p)
 	_exit(0);
 }
 
-/* How many edges it reached that none did before. */
-static unsigned int run_program(const struct program *p)
+static void execute(const struct program *p)
 {
-	unsigned int fresh = 0;
-	unsigned long previous = 0;
 	int status;
 	pid_t pid;
 
@@ -544,16 +543,74 @@ static unsigned int run_program(const struct program *p)
 	waitpid(pid, &status, 0);
 	if (WIFEXITED(status) && WEXITSTATUS(status) == 2)
 		die("KCOV_ENABLE failed");
-	for (unsigned long i = 0; kcov >= 0 && i < cover[0] && i + 1 < COVER_SIZE; i++) {
-		const unsigned long pc = cover[i + 1];
-		const uint64_t edge = ((pc ^ previous) * 0x9e3779b97f4a7c15ull) >> (64 - MAP_BITS);
+}
 
-		previous = pc >> 1;
-		fresh += !seen[edge];
+/* From where to where the program that ran went, piece by piece. */
+static bool next_edge(unsigned long *at, uint32_t *edge)
+{
+	const unsigned long previous = *at ? cover[*at] >> 1 : 0;
+
+	if (kcov < 0 || *at >= cover[0] || *at + 1 >= COVER_SIZE)
+		return false;
+	*edge = ((cover[++*at] ^ previous) * 0x9e3779b97f4a7c15ull) >> (64 - MAP_BITS);
+	return true;
+}
+
+/* How many edges it reached that none did before: those in fresh. */
+static unsigned int run_program(const struct program *p)
+{
+	unsigned long at = 0;
+	uint32_t edge;
+
+	execute(p);
+	for (num_fresh = 0; next_edge(&at, &edge);) {
+		if (seen[edge])
+			continue;
 		seen[edge] = 1;
+		fresh[num_fresh++] = edge;
 	}
-	num_edges += fresh;
-	return fresh;
+	num_edges += num_fresh;
+	return num_fresh;
+}
+
+/* All of fresh. */
+static bool reaches(const struct program *p)
+{
+	static uint8_t here[1 << MAP_BITS];
+	unsigned long at = 0;
+	uint32_t edge;
+
+	execute(p);
+	memset(here, 0, sizeof(here));
+	while (next_edge(&at, &edge))
+		here[edge] = 1;
+	for (unsigned int i = 0; i < num_fresh; i++) {
+		if (!here[fresh[i]])
+			return false;
+	}
+	return true;
+}
+
+/* Without what its fresh edges do not take: steps, then arguments. */
+static void shorten(struct program *p)
+{
+	for (unsigned int i = p->num; i-- && p->num > 1;) {
+		struct program q = *p;
+
+		q.num--;
+		memmove(&q.steps[i], &q.steps[i + 1], (q.num - i) * sizeof(q.steps[0]));
+		if (reaches(&q))
+			*p = q;
+	}
+	for (unsigned int i = 0; i < p->num; i++) {
+		for (unsigned int a = 0; a < types[p->steps[i].type].num_fields; a++) {
+			struct program q = *p;
+
+			q.steps[i].args[a] = 0;
+			if (p->steps[i].args[a] && reaches(&q))
+				*p = q;
+		}
+	}
 }
 
 static void draw_step(struct step *s)
@@ -666,7 +723,6 @@ static unsigned int read_corpus(const char *path)
 {
 	FILE *f = fopen(path, "r");
 	struct program p = {};
-	unsigned int count = 0;
 	char line[1024];
 
 	while (f && fgets(line, sizeof(line), f)) {
@@ -677,14 +733,41 @@ static unsigned int read_corpus(const char *path)
 			read_step(&p, line);
 			continue;
 		}
-		if (p.num && (run_program(&p) || kcov < 0))
+		if (p.num)
 			keep_program(&p);
-		count += p.num != 0;
 		p.num = 0;
 	}
 	if (f)
 		fclose(f);
-	return count;
+	return num_corpus;
+}
+
+/* Keeps what reaches something new; without KCOV all. */
+static void run_corpus(bool shorter)
+{
+	const unsigned int count = num_corpus;
+
+	num_corpus = 0;
+	for (unsigned int i = 0; i < count; i++) {
+		struct program p = corpus[i];
+
+		if (!run_program(&p) && kcov >= 0)
+			continue;
+		if (shorter && kcov >= 0)
+			shorten(&p);
+		keep_program(&p);
+	}
+}
+
+/* What was found last reaches most, and may make what it was made of unnecessary. */
+static void turn_corpus(void)
+{
+	for (unsigned int i = 0; i < num_corpus / 2; i++) {
+		const struct program p = corpus[i];
+
+		corpus[i] = corpus[num_corpus - 1 - i];
+		corpus[num_corpus - 1 - i] = p;
+	}
 }
 
 /* In a child, which takes them along. */
@@ -754,21 +837,26 @@ static unsigned long run_for(long seconds)
 int main(int argc, char **argv)
 {
 	unsigned long count;
+	long seconds;
 	FILE *f;
 
 	if (argc != 6)
 		die("ioctl_fuzz CALLS CORPUS SECONDS SEED OUT");
+	seconds = atol(argv[3]);
 	setlinebuf(stdout);
 	read_calls(argv[1]);
 	state = strtoull(argv[4], NULL, 0) * 2 + 1;
 	last_file = fileno(out_file(argv[5], "last"));
 	open_kcov();
-	if (kcov < 0 && atol(argv[3]))
+	if (kcov < 0 && seconds)
 		die("no /sys/kernel/debug/kcov");
 	check_sources();
 	count = read_corpus(argv[2]);
+	if (kcov >= 0 && !seconds)
+		turn_corpus();
+	run_corpus(!seconds);
 	printf("ioctl_fuzz: %lu programs of the corpus, %lu edges\n", count, num_edges);
-	count += run_for(atol(argv[3]));
+	count += run_for(seconds);
 	f = out_file(argv[5], "corpus");
 	for (unsigned int i = 0; i < num_corpus; i++)
 		print_program(f, &corpus[i]);

@@ -15,13 +15,13 @@ DIR=$OUT/results
 [ -e "$CCACHE_DIR" ] || export CCACHE_DEPEND=1
 LANES=${LANES:-"fuzz kunit harness guest igt prime mesa panfrost panthor check"}
 [ "$LANES" != all ] ||
-	LANES="fuzz kunit kunit-debug harness guest igt prime mesa gl clients panfrost panfrost-debug panthor panthor-debug qemu-arm64 qemu-arm qemu-x86_64 qemu-x86_64-kcsan check"
+	LANES="fuzz kunit kunit-debug harness guest igt prime mesa gl clients panfrost panfrost-debug panthor panthor-debug ioctl-fuzz qemu-arm64 qemu-arm qemu-x86_64 qemu-x86_64-kcsan check"
 unset BASE CONFIG RESULTS CONVERTED UNPATCHED GUEST BOOT
 
 # What a lane runs; make's verbs but for the guest's check of itself.
 command_of() {
 	case $1 in
-	source | kernel | fuzz | kunit | harness | igt | prime | mesa | gl | clients | panfrost | panthor | check) echo "scripts/$1.sh" ;;
+	source | kernel | fuzz | kunit | harness | igt | prime | mesa | gl | clients | panfrost | panthor | ioctl-fuzz | check) echo "scripts/$1.sh" ;;
 	*-debug) echo "env CONFIG=debug scripts/${1%-debug}.sh" ;;
 	qemu-x86_64-kcsan) echo "env CONFIG=kcsan scripts/qemu.sh x86_64 stress" ;;
 	qemu-*-kernel) echo "scripts/qemu-kernel.sh $(arch_of "$1")" ;;
@@ -93,6 +93,7 @@ steps() {
 		qemu-*) found+="$lane-kernel $lane-base " ;;
 		fuzz) ;;
 		harness) found+="kernel kernel-base " ;;
+		ioctl-fuzz) found+="guest-root kernel-base " ;;
 		gl) found+="guest-root kernel kernel-base panmesa " ;;
 		clients) found+="kernel kernel-base clients-root qemu-x86_64-kernel qemu-x86_64-base " ;;
 		*) found+="guest-root kernel kernel-base " ;;
@@ -138,7 +139,7 @@ lanes() {
 	for lane in $LANES; do
 		case $lane in
 		check) ;;
-		*-debug)
+		*-debug | ioctl-fuzz)
 			# Not while it has the source, which the lane waits for.
 			exec 9>"$BUILD/source.lock"
 			flock 9
