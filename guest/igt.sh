@@ -29,7 +29,7 @@ set --
 while read -r regex; do set -- "$@" -t "$regex"; done </run/out/include
 while read -r regex; do set -- "$@" -x "$regex"; done </run/out/exclude
 
-# Subtests of a binary share one process; the runner ends one that takes over a minute.
-igt_runner -m -l quiet --per-test-timeout 60 --disk-usage-limit 20M "$@" "$tests" "$results" ||
+# Subtests of a binary share one process; the runner ends one that takes over a minute, or PER_TEST seconds.
+igt_runner -m -l quiet --per-test-timeout "${PER_TEST:-60}" --disk-usage-limit 20M "$@" "$tests" "$results" ||
 	echo "igt: igt_runner ended with status $?"
 igt_results "$results" >/dev/null && cp "$results/results.json" /run/out/results.json

@@ -78,7 +78,7 @@ judge_log() {
 
 # igt_lane LANE DIRECTORY LIST EXPECT [BOOT OPTION...]: DIRECTORY as the guest sees it. LANE may
 # be LANE/PART: then the results are PART/NAME of that lane. GUEST_READY=1: somebody has seen to
-# the guest's root already. POINTS=N: more than N points of failure are wanted.
+# the guest's root already. POINTS=N: more than N points of failure are wanted. LANE_SECONDS: for a boot.
 igt_lane() {
 	local lane=$1 tests=$2 list=$3 expect=$4
 	shift 4
@@ -200,7 +200,7 @@ choose() {
 }
 
 run_igt() {
-	"$BOOT" -r -k "$2" -o "$3" -t 540 "${BOOT_OPTS[@]}" "${IGT[@]}" "$TESTS" 7>&- ||
+	"$BOOT" -r -k "$2" -o "$3" -t "${LANE_SECONDS:-540}" "${BOOT_OPTS[@]}" "${IGT[@]}" "$TESTS" 7>&- ||
 		note "$1 kernel: the boot ended with status $?"
 }
 

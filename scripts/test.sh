@@ -15,7 +15,7 @@ DIR=$OUT/results
 [ -e "$CCACHE_DIR" ] || export CCACHE_DEPEND=1
 LANES=${LANES:-"fuzz kunit harness guest igt prime mesa panfrost panthor check"}
 [ "$LANES" != all ] ||
-	LANES="fuzz kunit kunit-debug harness guest igt prime mesa gl clients panfrost panfrost-debug panthor panthor-debug ioctl-fuzz qemu-arm64 qemu-arm qemu-x86_64 qemu-x86_64-kcsan check"
+	LANES="fuzz kunit kunit-debug harness guest igt prime prime-debug mesa gl clients panfrost panfrost-debug panthor panthor-debug ioctl-fuzz qemu-arm64 qemu-arm qemu-x86_64 qemu-x86_64-kcsan check"
 unset BASE CONFIG RESULTS CONVERTED UNPATCHED GUEST BOOT
 
 # What a lane runs; make's verbs but for the guest's check of itself.
