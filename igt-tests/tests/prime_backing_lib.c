@@ -1127,14 +1127,25 @@ static void make_swap(const char *node, uint64_t size)
 	close(fd);
 }
 
-void pb_swap_on(void)
+/* Nobody else has it: then its size can be set. */
+static bool take_zram(void)
 {
 	char size[32];
 
+	snprintf(size, sizeof(size), "%lu", ZRAM_SIZE);
+	return !put_file(ZRAM_SYSFS "disksize", size);
+}
+
+static void give_zram_back(void)
+{
+	igt_assert_eq(put_file(ZRAM_SYSFS "reset", "1"), 0);
+}
+
+void pb_swap_on(void)
+{
 	if (pb_meminfo("SwapTotal:") > 0)
 		return;
-	snprintf(size, sizeof(size), "%lu", ZRAM_SIZE);
-	igt_require_f(!put_file(ZRAM_SYSFS "disksize", size), "no swap, and no free " ZRAM "\n");
+	igt_require_f(take_zram(), "no swap, and no free " ZRAM "\n");
 	make_swap(ZRAM, ZRAM_SIZE);
 	igt_assert_f(!swapon(ZRAM, 0), "swapon: %m\n");
 	our_zram = true;
@@ -1146,7 +1157,24 @@ void pb_swap_off(void)
 		return;
 	our_zram = false;
 	igt_assert_f(!swapoff(ZRAM), "swapoff: %m\n");
-	igt_assert_eq(put_file(ZRAM_SYSFS "reset", "1"), 0);
+	give_zram_back();
+}
+
+int pb_disk(int flags)
+{
+	int fd;
+
+	if (!take_zram())
+		return -1;
+	fd = open(ZRAM, flags | O_CLOEXEC);
+	igt_assert_fd(fd);
+	return fd;
+}
+
+void pb_disk_end(int fd)
+{
+	igt_assert_eq(close(fd), 0);
+	give_zram_back();
 }
 
 #define PRESS_FAR (32ul << 20)

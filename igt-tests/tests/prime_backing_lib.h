@@ -223,6 +223,9 @@ void pb_drop_caches(void);
 /* Memory to swap to: what there is, or zram until pb_swap_off(). Skips without both. */
 void pb_swap_on(void);
 void pb_swap_off(void);
+/* A block device in memory, open until pb_disk_end(); -1 where there is none that is free. */
+int pb_disk(int flags);
+void pb_disk_end(int fd);
 /* Takes memory until shmem has given away so many bytes, and gives it back. The last ones cost all memory. */
 void pb_press(uint64_t size);
 /* How many dma-bufs there are; skips when the kernel does not tell. */

@@ -10,6 +10,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/mempolicy.h>
 #include <linux/userfaultfd.h>
 #include <pthread.h>
 #include <signal.h>
@@ -519,7 +520,69 @@ static void two_mappings(struct target *t)
 	unmap(b, SIZE);
 }
 
-/* Catches: faults taken inside the kernel, by read() and write(), that are handled otherwise. */
+static void assert_efault(ssize_t ret)
+{
+	igt_assert_eq(ret, -1);
+	igt_assert_eq(errno, EFAULT);
+}
+
+/* A disk reads and writes the pages themselves, and would hold them. */
+static void direct_io(uint8_t *ptr)
+{
+	const int fd = pb_disk(O_RDWR | O_DIRECT);
+	void *own;
+
+	if (fd < 0) {
+		igt_info("no zram to be read and written directly\n");
+		return;
+	}
+	own = mmap(NULL, SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	igt_assert(own != MAP_FAILED);
+	igt_assert_eq(pread(fd, own, SIZE, 0), SIZE);
+	assert_efault(pread(fd, ptr, SIZE, 0));
+	assert_efault(pwrite(fd, ptr, SIZE, 0));
+	unmap(own, SIZE);
+	pb_disk_end(fd);
+}
+
+#define PAGEMAP_SWAPPED (1ull << 62)
+
+/* Who looks at page tables finds a page of nobody, or none. */
+static void page_map(uint8_t *ptr)
+{
+	const int fd = open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC);
+	uint64_t entries[PAGES];
+
+	if (fd < 0) {
+		igt_info("no pagemap\n");
+		return;
+	}
+	igt_assert_eq(pread(fd, entries, sizeof(entries), (uintptr_t)ptr / pb_page * sizeof(*entries)),
+		      sizeof(entries));
+	for (int i = 0; i < PAGES; i++)
+		igt_assert_f(!(entries[i] & PAGEMAP_SWAPPED), "page %d is in swap: %#llx\n", i,
+			     (long long)entries[i]);
+	close(fd);
+}
+
+/* Pages are not the kernel's to move to another node. */
+static void policy(uint8_t *ptr)
+{
+	const unsigned long first = 1;
+
+	errno = 0;
+	if (!syscall(SYS_mbind, ptr, SIZE, MPOL_BIND, &first, 8 * sizeof(first), MPOL_MF_MOVE))
+		return;
+	if (errno == ENOSYS)
+		igt_info("no NUMA\n");
+	else
+		igt_assert_eq(errno, EIO);
+}
+
+/*
+ * Catches: faults taken inside the kernel, by read() and write(), that are handled otherwise; pages that
+ * a disk, a look at the page tables or a policy gets hold of.
+ */
 static void system_calls(struct target *t)
 {
 	uint8_t *ptr = map_rw(t), *copy;
@@ -535,6 +598,11 @@ static void system_calls(struct target *t)
 	ptr = map_rw(t);
 	igt_assert_eq(pread(fd, ptr, SIZE, 0), SIZE);
 	pb_verify(&t->witness, 2, "what read() put into the mapping");
+	direct_io(ptr);
+	page_map(ptr);
+	policy(ptr);
+	pb_check(ptr, 0, SIZE, 2, "mapping");
+	pb_verify(&t->witness, 2, "buffer");
 	unmap(copy, SIZE);
 	unmap(ptr, SIZE);
 	close(fd);
