@@ -16,6 +16,16 @@ SEED=${SEED:-1}
 TESTS=(prime_backing_stress@threads prime_backing_stress@handle-races panfrost_backing_stress@threads)
 EACH=$((LIMIT / ${#TESTS[@]}))
 
+# last_words LOG: the last line that is not empty, before the guest says how it ended.
+last_words() { tr -d '\r' <"$1" | sed '/^guest: /,$d' | sed -n '/[^[:space:]]/h; ${x; p}'; }
+
+# failed_assertion LOG: what the test said, or the last that was heard.
+failed_assertion() {
+	local said
+	said=$(grep -a -A3 -m1 'Failed assertion' "$1" | tr -d '\r' | paste -sd' ' || true)
+	printf '%s\n' "${said:-$(last_words "$1")}"
+}
+
 lane stress
 "$TOP/scripts/kernel.sh"
 "$TOP/scripts/guest.sh"
@@ -32,11 +42,17 @@ for test in "${TESTS[@]}"; do
 	"$TOP/scripts/boot.sh" -r -k "$(um_dir)/linux" -o "$dir" -t $((EACH + 120)) -a "$more" \
 		-e "PRIME_BACKING_SECONDS=$EACH" -e "PRIME_BACKING_SEED=$SEED" guest/one.sh \
 		"/mnt/build/igt-tests/${test%@*}" --run-subtest "${test#*@}" || status=$?
-	said=$(sed -n 's/\r$//; /found again$/p' "$dir/console.log")
+	log=$dir/console.log
+	# Nobody who did nothing finds anything wrong.
+	said=$(sed -n 's/\r$//; /^[1-9][0-9]* .*found again$/p' "$log")
 	if [ -s "$dir/reports.txt" ]; then
-		result FAIL "$test" "$(head -n1 "$dir/reports.txt"); log: $dir/console.log"
-	elif [ $status != 0 ] || [ -z "$said" ]; then
-		result FAIL "$test" "$(grep -a -A3 -m1 'Failed assertion' "$dir/console.log" | tr -d '\r' | paste -sd' '); log: $dir/console.log"
+		result FAIL "$test" "$(head -n1 "$dir/reports.txt"); log: $log"
+	elif [ $status = 124 ]; then
+		result FAIL "$test" "no end within $((EACH + 120)) s: $(last_words "$log"); log: $log"
+	elif [ $status != 0 ]; then
+		result FAIL "$test" "$(failed_assertion "$log"); ended with status $status; log: $log"
+	elif [ -z "$said" ]; then
+		result FAIL "$test" "nothing was written and found again; log: $log"
 	else
 		result PASS "$test" "$said"
 	fi

@@ -88,25 +88,60 @@ static void take(struct worker *w, struct gift gift)
 {
 	struct pf_bo bo = pf_wrap(w->fd, prime_fd_to_handle(w->fd, gift.dmabuf), gift.pages * pb_page);
 	struct pb_view view = pb_view_dmabuf(gift.dmabuf, bo.size);
+	uint64_t content;
 
+	prime_sync_start(gift.dmabuf, false);
 	check(view.ptr, gift.pages, gift.content, "what another thread's job wrote");
-	check(view.ptr, gift.pages, gpu_writes(w, &bo), "what the importer's job wrote");
+	prime_sync_end(gift.dmabuf, false);
+	content = gpu_writes(w, &bo);
+	prime_sync_start(gift.dmabuf, false);
+	check(view.ptr, gift.pages, content, "what the importer's job wrote");
+	prime_sync_end(gift.dmabuf, false);
 	pb_unview(&view);
 	pf_close(&bo);
 	close(gift.dmabuf);
+}
+
+static void pass_on(struct worker *w, struct gift gift)
+{
+	igt_assert_fd(gift.dmabuf);
+	gift = swap(w, gift);
+	if (gift.dmabuf >= 0)
+		take(w, gift);
 }
 
 static void give(struct worker *w, struct pf_bo *bo)
 {
 	struct gift gift = { .dmabuf = prime_handle_to_fd_for_mmap(w->fd, bo->handle) };
 
-	igt_assert_fd(gift.dmabuf);
 	gift.pages = pages_of(bo);
 	gift.content = gpu_writes(w, bo);
 	pf_close(bo);
-	gift = swap(w, gift);
-	if (gift.dmabuf >= 0)
-		take(w, gift);
+	pass_on(w, gift);
+}
+
+/* A buffer of somebody else, whose memory is not panfrost's, and who is gone when another takes it. */
+static void give_foreign(struct worker *w, struct pf_bo *bo)
+{
+	const struct pb_exporter *exp = &pb_exporters[draw(w, pb_n_exporters)];
+	struct gift gift = { .pages = pages_of(bo) };
+	struct pf_bo import;
+	struct pb_buf buf;
+
+	pf_close(bo);
+	if (exp->missing)
+		return;
+	pb_create(&buf, exp, gift.pages * pb_page);
+	import = pf_wrap(w->fd, prime_fd_to_handle(w->fd, buf.dmabuf), gift.pages * pb_page);
+	if (draw(w, 2)) {
+		pb_close_handle(&buf);
+		pb_close_file(&buf);
+	}
+	gift.content = gpu_writes(w, &import);
+	gift.dmabuf = dup(buf.dmabuf);
+	pf_close(&import);
+	pb_destroy(&buf);
+	pass_on(w, gift);
 }
 
 /* All of it is there, or it is purged for good. */
@@ -158,7 +193,7 @@ static void grow(struct worker *w, struct pf_bo *bo)
 static void *work(void *data)
 {
 	static void (*const fates[])(struct worker *w, struct pf_bo *bo) = {
-		give, expend, leave, give, expend, leave, grow,
+		give, expend, leave, give_foreign, expend, leave, grow, give,
 	};
 	struct worker *w = data;
 
@@ -233,8 +268,10 @@ static const struct pf_case cases[] = {
 
 int igt_main()
 {
-	igt_fixture()
+	igt_fixture() {
 		pf_setup();
+		pb_setup();
+	}
 
 	pf_run_cases(cases, ARRAY_SIZE(cases));
 }

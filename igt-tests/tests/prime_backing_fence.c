@@ -28,95 +28,18 @@ IGT_TEST_DESCRIPTION("Fences of buffers shared over PRIME, put in and taken out 
 
 #define SIZE (4 * pb_page)
 
-/* A fence that is ours to signal: vgem's, on a buffer of its own, and a sync_file of it. */
-struct fence {
-	int drm;
-	uint32_t handle, id;
-	int file;
-};
-
-static int export_errno(int dmabuf, uint32_t flags, int *file)
-{
-	struct dma_buf_export_sync_file args = { .flags = flags, .fd = -1 };
-
-	if (ioctl(dmabuf, DMA_BUF_IOCTL_EXPORT_SYNC_FILE, &args))
-		return errno;
-	*file = args.fd;
-	return 0;
-}
-
-static int import_errno(int dmabuf, uint32_t flags, int file)
-{
-	struct dma_buf_import_sync_file args = { .flags = flags, .fd = file };
-
-	return ioctl(dmabuf, DMA_BUF_IOCTL_IMPORT_SYNC_FILE, &args) ? errno : 0;
-}
-
-static int attach_errno(int drm, uint32_t handle, uint32_t flags, uint32_t *id)
-{
-	struct drm_vgem_fence_attach args = { .handle = handle, .flags = flags };
-
-	if (drmIoctl(drm, DRM_IOCTL_VGEM_FENCE_ATTACH, &args))
-		return errno;
-	*id = args.out_fence;
-	return 0;
-}
-
-/* ETIMEDOUT: it had signalled by itself; vgem gives up after 10 s. */
-static int signal_errno(int drm, uint32_t id)
-{
-	struct drm_vgem_fence_signal args = { .fence = id };
-
-	return drmIoctl(drm, DRM_IOCTL_VGEM_FENCE_SIGNAL, &args) ? errno : 0;
-}
-
-static bool is_vgem(const struct pb_device *dev)
-{
-	return !strcmp(dev->driver, "vgem");
-}
-
-static const struct pb_device *require_vgem(void)
-{
-	const struct pb_device *dev = NULL;
-
-	for (int i = 0; i < pb_n_devices && !dev; i++) {
-		if (is_vgem(&pb_devices[i]))
-			dev = &pb_devices[i];
-	}
-	igt_require_f(dev, "no vgem to make fences\n");
-	return dev;
-}
-
 static int export_fence(int dmabuf, uint32_t flags)
 {
 	int file = -1;
 
-	igt_assert_eq(export_errno(dmabuf, flags, &file), 0);
+	igt_assert_eq(pb_fence_export_errno(dmabuf, flags, &file), 0);
 	igt_assert_fd(file);
 	return file;
 }
 
-static void make_fence(struct fence *fence)
+static void signal_fence(const struct pb_fence *fence)
 {
-	int dmabuf;
-
-	fence->drm = pb_open(require_vgem());
-	igt_assert_eq(pb_dumb_create(fence->drm, 64, 1, 32, &fence->handle, NULL, NULL), 0);
-	igt_assert_eq(attach_errno(fence->drm, fence->handle, VGEM_FENCE_WRITE, &fence->id), 0);
-	dmabuf = prime_handle_to_fd(fence->drm, fence->handle);
-	fence->file = export_fence(dmabuf, DMA_BUF_SYNC_READ);
-	close(dmabuf);
-}
-
-static void signal_fence(const struct fence *fence)
-{
-	igt_assert_eq(signal_errno(fence->drm, fence->id), 0);
-}
-
-static void close_fence(struct fence *fence)
-{
-	pb_close_once(&fence->file);
-	pb_close_once(&fence->drm);
+	igt_assert_eq(pb_fence_signal_errno(fence->drm, fence->id), 0);
 }
 
 static bool ready(int fd, short events)
@@ -173,16 +96,16 @@ static void idle(const struct pb_pair *pair)
 
 static void imported(const struct pb_pair *pair, uint32_t flags, bool reader)
 {
-	struct fence fence;
+	struct pb_fence fence;
 	struct pb_shared s;
 
-	make_fence(&fence);
+	pb_fence_make(&fence);
 	pb_share(&s, pair, SIZE);
-	igt_assert_eq(import_errno(s.buf.dmabuf, flags, fence.file), 0);
+	igt_assert_eq(pb_fence_import_errno(s.buf.dmabuf, flags, fence.file), 0);
 	check_all_wait(&s, reader, true);
 	signal_fence(&fence);
 	check_all_wait(&s, false, false);
-	close_fence(&fence);
+	pb_fence_close(&fence);
 	pb_unshare(&s);
 }
 
@@ -203,13 +126,13 @@ static void read_fence(const struct pb_pair *pair)
 static void many_fences(const struct pb_pair *pair)
 {
 	enum { COUNT = 12 };
-	struct fence fences[COUNT];
+	struct pb_fence fences[COUNT];
 	struct pb_shared s;
 
 	pb_share(&s, pair, SIZE);
 	for (int i = 0; i < COUNT; i++) {
-		make_fence(&fences[i]);
-		igt_assert_eq(import_errno(s.buf.dmabuf, DMA_BUF_SYNC_READ, fences[i].file), 0);
+		pb_fence_make(&fences[i]);
+		igt_assert_eq(pb_fence_import_errno(s.buf.dmabuf, DMA_BUF_SYNC_READ, fences[i].file), 0);
 	}
 	for (int i = 0; i < COUNT; i++) {
 		check_all_wait(&s, false, true);
@@ -217,37 +140,37 @@ static void many_fences(const struct pb_pair *pair)
 	}
 	check_all_wait(&s, false, false);
 	for (int i = 0; i < COUNT; i++)
-		close_fence(&fences[i]);
+		pb_fence_close(&fences[i]);
 	pb_unshare(&s);
 }
 
 /* One of vgem's handles of the buffer: fences that the driver puts there, and those it finds. */
 static void attached_to(const struct pb_shared *s, int drm, uint32_t handle)
 {
-	struct fence fence;
+	struct pb_fence fence;
 	uint32_t id = 0, other;
 
-	igt_assert_eq(attach_errno(drm, handle, VGEM_FENCE_WRITE, &id), 0);
+	igt_assert_eq(pb_fence_attach_errno(drm, handle, VGEM_FENCE_WRITE, &id), 0);
 	check_all_wait(s, true, true);
-	igt_assert_eq(attach_errno(drm, handle, VGEM_FENCE_WRITE, &other), EBUSY);
-	igt_assert_eq(signal_errno(drm, id), 0);
+	igt_assert_eq(pb_fence_attach_errno(drm, handle, VGEM_FENCE_WRITE, &other), EBUSY);
+	igt_assert_eq(pb_fence_signal_errno(drm, id), 0);
 	check_all_wait(s, false, false);
 
-	make_fence(&fence);
-	igt_assert_eq(import_errno(s->buf.dmabuf, DMA_BUF_SYNC_WRITE, fence.file), 0);
-	igt_assert_eq(attach_errno(drm, handle, 0, &other), EBUSY);
+	pb_fence_make(&fence);
+	igt_assert_eq(pb_fence_import_errno(s->buf.dmabuf, DMA_BUF_SYNC_WRITE, fence.file), 0);
+	igt_assert_eq(pb_fence_attach_errno(drm, handle, 0, &other), EBUSY);
 	signal_fence(&fence);
-	igt_assert_eq(attach_errno(drm, handle, 0, &id), 0);
+	igt_assert_eq(pb_fence_attach_errno(drm, handle, 0, &id), 0);
 	check_all_wait(s, false, true);
-	igt_assert_eq(signal_errno(drm, id), 0);
-	close_fence(&fence);
+	igt_assert_eq(pb_fence_signal_errno(drm, id), 0);
+	pb_fence_close(&fence);
 }
 
 /* Catches: a buffer whose driver keeps fences in a reservation object that nobody else looks at. */
 static void attached(const struct pb_pair *pair)
 {
-	const bool by_exporter = pair->exp->kind == PB_GEM && is_vgem(pair->exp->dev);
-	const bool by_importer = is_vgem(pair->imp);
+	const bool by_exporter = pair->exp->kind == PB_GEM && pb_is_vgem(pair->exp->dev);
+	const bool by_importer = pb_is_vgem(pair->imp);
 	struct pb_shared s;
 
 	igt_require_f(by_exporter || by_importer, "only vgem attaches fences of ours\n");
@@ -264,12 +187,12 @@ static bool begin_waits(const struct pb_shared *s, uint32_t flags, bool write)
 {
 	atomic_bool *signalled = mmap(NULL, pb_page, PROT_READ | PROT_WRITE,
 				      MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-	struct fence fence;
+	struct pb_fence fence;
 	bool waited;
 
 	igt_assert(signalled != MAP_FAILED);
-	make_fence(&fence);
-	igt_assert_eq(import_errno(s->buf.dmabuf, flags, fence.file), 0);
+	pb_fence_make(&fence);
+	igt_assert_eq(pb_fence_import_errno(s->buf.dmabuf, flags, fence.file), 0);
 	igt_fork(child, 1) {
 		usleep(50000);
 		atomic_store(signalled, true);
@@ -279,7 +202,7 @@ static bool begin_waits(const struct pb_shared *s, uint32_t flags, bool write)
 	waited = atomic_load(signalled);
 	prime_sync_end(s->buf.dmabuf, write);
 	igt_waitchildren();
-	close_fence(&fence);
+	pb_fence_close(&fence);
 	igt_assert_eq(munmap(signalled, pb_page), 0);
 	return waited;
 }
@@ -287,7 +210,7 @@ static bool begin_waits(const struct pb_shared *s, uint32_t flags, bool write)
 /* Catches: the CPU let in while a device still writes, or while one reads what is overwritten. */
 static void cpu_access(const struct pb_pair *pair)
 {
-	struct fence fence;
+	struct pb_fence fence;
 	struct pb_shared s;
 
 	pb_share(&s, pair, SIZE);
@@ -296,32 +219,32 @@ static void cpu_access(const struct pb_pair *pair)
 	igt_assert(begin_waits(&s, DMA_BUF_SYNC_READ, true));
 
 	/* Two readers do not disturb each other: else this takes until vgem gives up. */
-	make_fence(&fence);
-	igt_assert_eq(import_errno(s.buf.dmabuf, DMA_BUF_SYNC_READ, fence.file), 0);
+	pb_fence_make(&fence);
+	igt_assert_eq(pb_fence_import_errno(s.buf.dmabuf, DMA_BUF_SYNC_READ, fence.file), 0);
 	prime_sync_start(s.buf.dmabuf, false);
 	prime_sync_end(s.buf.dmabuf, false);
 	signal_fence(&fence);
-	close_fence(&fence);
+	pb_fence_close(&fence);
 	pb_unshare(&s);
 }
 
 /* Catches: a fence freed with the buffer that it was in, or a buffer that waits for its fence. */
 static void outlives(const struct pb_pair *pair)
 {
-	struct fence fence;
+	struct pb_fence fence;
 	struct pb_shared s;
 	int file;
 
 	for (int by_close = 0; by_close < 2; by_close++) {
-		make_fence(&fence);
+		pb_fence_make(&fence);
 		pb_share(&s, pair, SIZE);
-		igt_assert_eq(import_errno(s.buf.dmabuf, DMA_BUF_SYNC_WRITE, fence.file), 0);
+		igt_assert_eq(pb_fence_import_errno(s.buf.dmabuf, DMA_BUF_SYNC_WRITE, fence.file), 0);
 		file = export_fence(s.buf.dmabuf, DMA_BUF_SYNC_RW);
 		pb_unshare(&s);
 		igt_assert(!ready(file, POLLIN));
 		if (!by_close)
 			signal_fence(&fence);
-		close_fence(&fence);
+		pb_fence_close(&fence);
 		igt_assert(ready(file, POLLIN));
 		close(file);
 	}
@@ -343,12 +266,12 @@ static void scanout(const struct pb_pair *pair)
 {
 	struct pb_import imp = { .dev = pair->imp };
 	struct pb_output out;
-	struct fence fence;
+	struct pb_fence fence;
 	struct pb_buf buf;
 	uint32_t pitch, fb = 0;
 
 	pb_require_kms(pair->imp);
-	make_fence(&fence);
+	pb_fence_make(&fence);
 	imp.drm = pb_open(pair->imp);
 	pb_require_output(&out, imp.drm);
 	pitch = 4 * out.mode.hdisplay;
@@ -357,13 +280,13 @@ static void scanout(const struct pb_pair *pair)
 	igt_assert_eq(pb_add_fb(imp.drm, imp.handle, out.mode.hdisplay, out.mode.vdisplay, pitch, 0,
 				&fb), 0);
 	pb_show(&out, fb);
-	igt_assert_eq(import_errno(buf.dmabuf, DMA_BUF_SYNC_WRITE, fence.file), 0);
+	igt_assert_eq(pb_fence_import_errno(buf.dmabuf, DMA_BUF_SYNC_WRITE, fence.file), 0);
 	igt_assert_eq(drmModePageFlip(imp.drm, out.crtc, fb, DRM_MODE_PAGE_FLIP_EVENT, NULL), 0);
 	igt_assert(!has_event(imp.drm, 100));
 	signal_fence(&fence);
 	igt_assert(has_event(imp.drm, 5000));
 	igt_assert_eq(drmModeRmFB(imp.drm, fb), 0);
-	close_fence(&fence);
+	pb_fence_close(&fence);
 	pb_import_close(&imp);
 	pb_destroy(&buf);
 }
@@ -386,7 +309,7 @@ static void refused_files(int dmabuf)
 
 	igt_assert_fd(null);
 	for (size_t i = 0; i < ARRAY_SIZE(files); i++)
-		igt_assert_eq(import_errno(dmabuf, DMA_BUF_SYNC_WRITE, files[i]), EINVAL);
+		igt_assert_eq(pb_fence_import_errno(dmabuf, DMA_BUF_SYNC_WRITE, files[i]), EINVAL);
 	close(null);
 }
 
@@ -396,8 +319,8 @@ static void refused_flags(int dmabuf, int file)
 	int none = -1;
 
 	for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
-		igt_assert_eq(export_errno(dmabuf, bad[i], &none), EINVAL);
-		igt_assert_eq(import_errno(dmabuf, bad[i], file), EINVAL);
+		igt_assert_eq(pb_fence_export_errno(dmabuf, bad[i], &none), EINVAL);
+		igt_assert_eq(pb_fence_import_errno(dmabuf, bad[i], file), EINVAL);
 	}
 	igt_assert_eq(none, -1);
 }
@@ -405,11 +328,11 @@ static void refused_flags(int dmabuf, int file)
 /* Catches: flags and descriptors of another kind taken for what they are not. */
 static void refused(const struct pb_exporter *exp)
 {
-	struct fence fence;
+	struct pb_fence fence;
 	struct pb_buf buf;
 	int before;
 
-	make_fence(&fence);
+	pb_fence_make(&fence);
 	pb_create(&buf, exp, SIZE);
 	before = pb_next_fd();
 	refused_files(buf.dmabuf);
@@ -418,7 +341,7 @@ static void refused(const struct pb_exporter *exp)
 	/* Nothing of it went in. */
 	check_waits(buf.dmabuf, false, false);
 	signal_fence(&fence);
-	close_fence(&fence);
+	pb_fence_close(&fence);
 	pb_destroy(&buf);
 }
 
@@ -440,16 +363,16 @@ static int export_readonly_errno(int dmabuf)
 /* Catches: a descriptor, or a fence's reference, that an export leaves which comes to nothing. */
 static void no_descriptor(const struct pb_exporter *exp)
 {
-	struct fence fence;
+	struct pb_fence fence;
 	struct pb_buf buf;
 	int before, err, none = -1;
 
-	make_fence(&fence);
+	pb_fence_make(&fence);
 	pb_create(&buf, exp, SIZE);
-	igt_assert_eq(import_errno(buf.dmabuf, DMA_BUF_SYNC_WRITE, fence.file), 0);
+	igt_assert_eq(pb_fence_import_errno(buf.dmabuf, DMA_BUF_SYNC_WRITE, fence.file), 0);
 	before = pb_next_fd();
 	pb_no_descriptor();
-	err = export_errno(buf.dmabuf, DMA_BUF_SYNC_RW, &none);
+	err = pb_fence_export_errno(buf.dmabuf, DMA_BUF_SYNC_RW, &none);
 	pb_any_descriptor();
 	igt_assert_eq(err, EMFILE);
 	igt_assert_eq(export_readonly_errno(buf.dmabuf), EFAULT);
@@ -457,7 +380,7 @@ static void no_descriptor(const struct pb_exporter *exp)
 	check_waits(buf.dmabuf, true, true);
 	signal_fence(&fence);
 	check_waits(buf.dmabuf, false, false);
-	close_fence(&fence);
+	pb_fence_close(&fence);
 	pb_destroy(&buf);
 }
 

@@ -22,6 +22,7 @@
 #include "igt.h"
 #include "igt_kmod.h"
 #include "prime_backing_lib.h"
+#include "vgem_drm.h"
 
 #define HEAP_NODE "/dev/dma_heap/system"
 #define UDMABUF_NODE "/dev/udmabuf"
@@ -1141,14 +1142,21 @@ static void give_zram_back(void)
 	igt_assert_eq(put_file(ZRAM_SYSFS "reset", "1"), 0);
 }
 
-void pb_swap_on(void)
+bool pb_try_swap_on(void)
 {
 	if (pb_meminfo("SwapTotal:") > 0)
-		return;
-	igt_require_f(take_zram(), "no swap, and no free " ZRAM "\n");
+		return true;
+	if (!take_zram())
+		return false;
 	make_swap(ZRAM, ZRAM_SIZE);
 	igt_assert_f(!swapon(ZRAM, 0), "swapon: %m\n");
 	our_zram = true;
+	return true;
+}
+
+void pb_swap_on(void)
+{
+	igt_require_f(pb_try_swap_on(), "no swap, and no free " ZRAM "\n");
 }
 
 void pb_swap_off(void)
@@ -1180,12 +1188,22 @@ void pb_disk_end(int fd)
 #define PRESS_FAR (32ul << 20)
 #define PRESS_NEAR (256ul << 10)
 
+static bool much_shmem(long goal)
+{
+	return pb_meminfo("Shmem:") > goal;
+}
+
+static bool little_swapped(long goal)
+{
+	return pb_vmstat("pswpout") < goal;
+}
+
 /* Memory that stays. Not enough of it, and this process, not the test, is the one to be killed. */
-static void press(long goal)
+static void press(bool (*go_on)(long goal), long goal)
 {
 	if (put_file("/proc/self/oom_score_adj", "1000"))
 		_exit(1);
-	while (pb_meminfo("Shmem:") > goal) {
+	while (go_on(goal)) {
 		const bool far = pb_meminfo("MemAvailable:") > 4 * (long)(PRESS_FAR >> 10);
 		void *ptr = mmap(NULL, far ? PRESS_FAR : PRESS_NEAR, PROT_READ | PROT_WRITE,
 				 MAP_PRIVATE | MAP_ANONYMOUS | MAP_LOCKED | MAP_POPULATE, -1, 0);
@@ -1198,18 +1216,29 @@ static void press(long goal)
 	_exit(0);
 }
 
-void pb_press(uint64_t size)
+static void press_in_child(bool (*go_on)(long goal), long goal)
 {
-	const long before = pb_meminfo("Shmem:"), goal = before - (long)(size >> 10);
-	const long out = pb_vmstat("pswpout");
 	pid_t pid;
 
 	fflush(NULL);
 	pid = fork();
 	igt_assert(pid >= 0);
 	if (!pid)
-		press(goal);
+		press(go_on, goal);
 	igt_assert_eq(waitpid(pid, NULL, 0), pid);
+}
+
+void pb_press_out(long pages)
+{
+	press_in_child(little_swapped, pb_vmstat("pswpout") + pages);
+}
+
+void pb_press(uint64_t size)
+{
+	const long before = pb_meminfo("Shmem:"), goal = before - (long)(size >> 10);
+	const long out = pb_vmstat("pswpout");
+
+	press_in_child(much_shmem, goal);
 	igt_info("%ld of %ld KiB of shmem are left, %ld pages were swapped out\n",
 		 pb_meminfo("Shmem:"), before, pb_vmstat("pswpout") - out);
 	igt_assert_f(pb_meminfo("Shmem:") <= goal, "shmem keeps more than %ld KiB\n", goal);
@@ -1251,4 +1280,74 @@ int pb_count_named(const char *prefix)
 		count += strstr(line, prefix) != NULL;
 	fclose(f);
 	return count;
+}
+
+int pb_fence_export_errno(int dmabuf, uint32_t flags, int *file)
+{
+	struct dma_buf_export_sync_file args = { .flags = flags, .fd = -1 };
+
+	if (ioctl(dmabuf, DMA_BUF_IOCTL_EXPORT_SYNC_FILE, &args))
+		return errno;
+	*file = args.fd;
+	return 0;
+}
+
+int pb_fence_import_errno(int dmabuf, uint32_t flags, int file)
+{
+	struct dma_buf_import_sync_file args = { .flags = flags, .fd = file };
+
+	return ioctl(dmabuf, DMA_BUF_IOCTL_IMPORT_SYNC_FILE, &args) ? errno : 0;
+}
+
+int pb_fence_attach_errno(int drm, uint32_t handle, uint32_t flags, uint32_t *id)
+{
+	struct drm_vgem_fence_attach args = { .handle = handle, .flags = flags };
+
+	if (drmIoctl(drm, DRM_IOCTL_VGEM_FENCE_ATTACH, &args))
+		return errno;
+	*id = args.out_fence;
+	return 0;
+}
+
+int pb_fence_signal_errno(int drm, uint32_t id)
+{
+	struct drm_vgem_fence_signal args = { .fence = id };
+
+	return drmIoctl(drm, DRM_IOCTL_VGEM_FENCE_SIGNAL, &args) ? errno : 0;
+}
+
+bool pb_is_vgem(const struct pb_device *dev)
+{
+	return !strcmp(dev->driver, "vgem");
+}
+
+const struct pb_device *pb_vgem(void)
+{
+	for (int i = 0; i < pb_n_devices; i++) {
+		if (pb_is_vgem(&pb_devices[i]))
+			return &pb_devices[i];
+	}
+	return NULL;
+}
+
+void pb_fence_make(struct pb_fence *fence)
+{
+	const struct pb_device *vgem = pb_vgem();
+	int dmabuf;
+
+	igt_require_f(vgem, "no vgem to make fences\n");
+	fence->drm = pb_open(vgem);
+	fence->file = -1;
+	igt_assert_eq(pb_dumb_create(fence->drm, 64, 1, 32, &fence->handle, NULL, NULL), 0);
+	igt_assert_eq(pb_fence_attach_errno(fence->drm, fence->handle, VGEM_FENCE_WRITE, &fence->id), 0);
+	dmabuf = prime_handle_to_fd(fence->drm, fence->handle);
+	igt_assert_eq(pb_fence_export_errno(dmabuf, DMA_BUF_SYNC_READ, &fence->file), 0);
+	igt_assert_fd(fence->file);
+	close(dmabuf);
+}
+
+void pb_fence_close(struct pb_fence *fence)
+{
+	pb_close_once(&fence->file);
+	pb_close_once(&fence->drm);
 }

@@ -222,16 +222,38 @@ long pb_vmstat(const char *key);
 void pb_drop_caches(void);
 /* Memory to swap to: what there is, or zram until pb_swap_off(). Skips without both. */
 void pb_swap_on(void);
+bool pb_try_swap_on(void);
 void pb_swap_off(void);
 /* A block device in memory, open until pb_disk_end(); -1 where there is none that is free. */
 int pb_disk(int flags);
 void pb_disk_end(int fd);
 /* Takes memory until shmem has given away so many bytes, and gives it back. The last ones cost all memory. */
 void pb_press(uint64_t size);
+/* The same until so many pages have gone to swap, whoever had them; beside others who take memory. */
+void pb_press_out(long pages);
 /* How many dma-bufs there are; skips when the kernel does not tell. */
 int pb_count_dmabufs(void);
 /* Gives a dma-buf a name; how many dma-bufs carry one that starts so. */
 void pb_name(int dmabuf, const char *name);
 int pb_count_named(const char *prefix);
+
+/* A fence that is ours to signal: vgem's, on a buffer of its own, and a sync_file of it. */
+struct pb_fence {
+	int drm;
+	uint32_t handle, id;
+	int file;
+};
+
+/* Skips where there is no vgem: pb_vgem() is NULL. */
+void pb_fence_make(struct pb_fence *fence);
+void pb_fence_close(struct pb_fence *fence);
+/* 0 or an errno; flags are DMA_BUF_SYNC_*. */
+int pb_fence_export_errno(int dmabuf, uint32_t flags, int *file);
+int pb_fence_import_errno(int dmabuf, uint32_t flags, int file);
+int pb_fence_attach_errno(int drm, uint32_t handle, uint32_t flags, uint32_t *id);
+/* ETIMEDOUT: it had signalled by itself; vgem gives up after 10 s. */
+int pb_fence_signal_errno(int drm, uint32_t id);
+bool pb_is_vgem(const struct pb_device *dev);
+const struct pb_device *pb_vgem(void);
 
 #endif

@@ -10,11 +10,14 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/dma-buf.h>
+#include <poll.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 #include <xf86drm.h>
@@ -28,6 +31,8 @@ IGT_TEST_DESCRIPTION("Everything at once, for PRIME_BACKING_SECONDS, by PRIME_BA
 #define THREADS 4
 #define MAX_PAGES 64
 #define PRESSURE (24ul << 20)
+#define SWAPPED 256		/* pages that are to go to swap at once */
+#define ROUNDS 80		/* of pressure, until that happens again */
 
 /* A place for a buffer. Who uses it holds the lock; who makes or ends it holds it alone. */
 struct slot {
@@ -173,6 +178,62 @@ static void by_pieces(struct worker *w, struct slot *slot)
 	pb_unview(&view);
 }
 
+/* A child has what its parent mapped. There are other threads: it must not take any lock. */
+static void by_fork(struct worker *w, struct slot *slot)
+{
+	struct pb_view view = pb_view_dmabuf(slot->buf.dmabuf, size_of(slot));
+	const uint32_t page = draw(w, slot->pages);
+	volatile uint64_t *word = check_word(slot, view.ptr, page, w->number);
+	const uint64_t next = pb_word(w->seed, ~w->written++);
+	const pid_t child = fork();
+	int status;
+
+	igt_assert(child >= 0);
+	if (!child) {
+		if (*word != slot->words[page][w->number])
+			_exit(1);
+		*word = next;
+		_exit(0);
+	}
+	igt_assert_eq(waitpid(child, &status, 0), child);
+	igt_assert_eq(status, 0);
+	slot->words[page][w->number] = next;
+	touch(w, slot, view.ptr);
+	pb_unview(&view);
+}
+
+static bool ready(int file)
+{
+	struct pollfd poll_for = { .fd = file, .events = POLLIN };
+
+	igt_assert_lte(0, poll(&poll_for, 1, 0));
+	return poll_for.revents & POLLIN;
+}
+
+/* Until its own fence has signalled this thread waits for nobody's: all end in the end. */
+static void by_fence(struct worker *w, struct slot *slot)
+{
+	const uint32_t use = draw(w, 2) ? DMA_BUF_SYNC_WRITE : DMA_BUF_SYNC_READ;
+	struct pb_fence fence;
+	int all = -1, err;
+	bool early;
+
+	if (!pb_vgem())
+		return;
+	pb_fence_make(&fence);
+	igt_assert_eq(pb_fence_import_errno(slot->buf.dmabuf, use, fence.file), 0);
+	igt_assert_eq(pb_fence_export_errno(slot->buf.dmabuf, DMA_BUF_SYNC_RW, &all), 0);
+	early = ready(all);
+	err = pb_fence_signal_errno(fence.drm, fence.id);
+	/* vgem does not wait for ever. */
+	igt_assert_f(!err || err == ETIMEDOUT, "signal: %s\n", strerror(err));
+	igt_assert(err || !early);
+	igt_assert(ready(fence.file));
+	close(all);
+	pb_fence_close(&fence);
+	by_dmabuf(w, slot);
+}
+
 /* All that was written is there still. Nobody else has the slot. */
 static void check_all(struct slot *slot)
 {
@@ -214,7 +275,7 @@ static void replace(struct worker *w, struct slot *slot)
 static void any_way(struct worker *w, struct slot *slot)
 {
 	static void (*const ways[])(struct worker *w, struct slot *slot) = {
-		by_native, by_dmabuf, by_import, by_chain, by_pieces,
+		by_native, by_dmabuf, by_import, by_chain, by_pieces, by_fork, by_fence,
 	};
 
 	ways[draw(w, ARRAY_SIZE(ways))](w, slot);
@@ -268,21 +329,23 @@ static void *work(void *data)
 	return NULL;
 }
 
-/* Takes memory and gives it back; all shrinkers run. */
+/* Takes memory and gives it back; all shrinkers run, and now and then pages go to swap. */
 static void *press(void *data)
 {
 	const int caches = open("/proc/sys/vm/drop_caches", O_WRONLY | O_CLOEXEC);
+	const bool *swap = data;
 
-	(void)data;
 	igt_assert_fd(caches);
-	while (!ended) {
+	for (int round = 0; !ended; round++) {
 		void *ptr = mmap(NULL, PRESSURE, PROT_READ | PROT_WRITE,
 				 MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
 
 		igt_assert(ptr != MAP_FAILED);
-		igt_assert_eq(write(caches, "3", 1), 1);
+		igt_assert_eq(pwrite(caches, "3", 1, 0), 1);
 		usleep(50000);
 		munmap(ptr, PRESSURE);
+		if (*swap && round % ROUNDS == 0)
+			pb_press_out(SWAPPED);
 	}
 	close(caches);
 	return NULL;
@@ -302,11 +365,9 @@ static void end_all(const struct worker *workers)
 	igt_info("%llu words written and found again\n", (long long)written);
 }
 
-static void run(void (*step)(struct worker *w, struct slot *slot))
+static void start(struct worker *workers, void (*step)(struct worker *w, struct slot *slot))
 {
 	const uint64_t seed = setting("PRIME_BACKING_SEED", 1);
-	struct worker workers[THREADS] = {};
-	pthread_t presser;
 
 	igt_info("PRIME_BACKING_SEED=%llu\n", (long long)seed);
 	ended = false;
@@ -318,13 +379,26 @@ static void run(void (*step)(struct worker *w, struct slot *slot))
 		workers[i] = (struct worker){ .number = i, .seed = seed * THREADS + i, .step = step };
 		igt_assert_eq(pthread_create(&workers[i].thread, NULL, work, &workers[i]), 0);
 	}
-	igt_assert_eq(pthread_create(&presser, NULL, press, NULL), 0);
+}
+
+static void run(void (*step)(struct worker *w, struct slot *slot))
+{
+	bool swap = pb_try_swap_on();
+	const long out = pb_vmstat("pswpout"), in = pb_vmstat("pswpin");
+	struct worker workers[THREADS] = {};
+	pthread_t presser;
+
+	start(workers, step);
+	igt_assert_eq(pthread_create(&presser, NULL, press, &swap), 0);
 	sleep(setting("PRIME_BACKING_SECONDS", 15));
 	ended = true;
 	for (int i = 0; i < THREADS; i++)
 		pthread_join(workers[i].thread, NULL);
 	pthread_join(presser, NULL);
 	end_all(workers);
+	igt_info("%ld pages went to swap, %ld came back\n", pb_vmstat("pswpout") - out,
+		 pb_vmstat("pswpin") - in);
+	pb_swap_off();
 }
 
 /* Catches: a page of one buffer in another, memory that is lost, freed early or not cleared. */
@@ -355,4 +429,7 @@ int igt_main()
 	igt_describe("Threads import into the same file and close each other's handles");
 	igt_subtest("handle-races")
 		handle_races();
+
+	igt_fixture()
+		pb_swap_off();
 }
