@@ -839,8 +839,7 @@ static struct held held_now(void)
 	};
 }
 
-/* What a job or a work of the kernel has goes a moment after the call. */
-static void wait_for_dmabufs(int before)
+void pb_wait_for_dmabufs(int before)
 {
 	for (int i = 0; i < 300 && pb_count_dmabufs() > before; i++)
 		usleep(10000);
@@ -924,7 +923,7 @@ void pb_fail_each(const struct pb_sweep *s)
 	for (nth = 1; failed && nth < MAX_POINTS; nth++) {
 		failed = fail_one(s, nth, &found);
 		igt_assert_eq(pb_next_fd(), before.fd);
-		wait_for_dmabufs(before.dmabufs);
+		pb_wait_for_dmabufs(before.dmabufs);
 	}
 	igt_assert(!failed && found.caught);
 	nothing_is_lost(s->name, &before);

@@ -233,6 +233,8 @@ void pb_press(uint64_t size);
 void pb_press_out(long pages);
 /* How many dma-bufs there are; skips when the kernel does not tell. */
 int pb_count_dmabufs(void);
+/* Not more than before; what a job or a work of the kernel has goes a moment after the call. */
+void pb_wait_for_dmabufs(int before);
 /* Gives a dma-buf a name; how many dma-bufs carry one that starts so. */
 void pb_name(int dmabuf, const char *name);
 int pb_count_named(const char *prefix);
