@@ -48,7 +48,7 @@ content() {
 		g rev-parse base 'HEAD^{tree}'
 		g log --format=%B base..HEAD
 		series_content
-		cat "$TOP"/scripts/{lib,tree,check,compile-check,source,refresh,series}.sh "$TOP"/scripts/{warnings,tar2git,commits,shadows}.py \
+		cat "$TOP"/scripts/{lib,tree,check,compile-check,source,refresh,series}.sh "$TOP"/scripts/{build_log,tar2git,commits,shadows}.py \
 			"$TOP"/configs/*.config "$TOP/expect/not-compiled.txt" "$TOP/pins.mk"
 		find "$PATCHES/BASE" -type f -exec cat {} + 2>/dev/null || true
 		compilers
@@ -488,7 +488,7 @@ check_sparse() {
 	: >"$WORK/sparse.log"
 	sparse_run "$BUILD/x86_64" x86_64 "$WORK/sparse.log" "${objects[@]}"
 	[ ${#um[@]} = 0 ] || sparse_run "$BUILD/um-check" um "$WORK/sparse.log" "${um[@]}"
-	mapfile -t noisy < <("$TOP/scripts/warnings.py" noisy "$WORK/sparse.log" | while read -r o; do
+	mapfile -t noisy < <("$TOP/scripts/build_log.py" noisy "$WORK/sparse.log" | while read -r o; do
 		[ ! -e "$BASE_LINUX/${o%.o}.c" ] || echo "$o"
 	done)
 	: >"$WORK/sparse.base.log"
@@ -496,7 +496,7 @@ check_sparse() {
 		kconfig "$BUILD/base/x86_64" x86_64 allmodconfig "$TOP/configs/check.config"
 		sparse_run "$BUILD/base/x86_64" x86_64 "$WORK/sparse.base.log" "${noisy[@]}"
 	fi
-	"$TOP/scripts/warnings.py" new "$WORK/sparse.log" "$WORK/sparse.base.log" >"$WORK/sparse"
+	"$TOP/scripts/build_log.py" new "$WORK/sparse.log" "$WORK/sparse.base.log" >"$WORK/sparse"
 	if [ "$(grep -c '^  CHECK ' "$WORK/sparse.log")" -lt $((${#objects[@]} + ${#um[@]})) ]; then
 		echo "sparse did not see every file: $(why "$WORK/sparse.log")" >>"$WORK/sparse"
 	fi

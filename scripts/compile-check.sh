@@ -41,7 +41,7 @@ granted() {
 	(cd "$dir" && rm -rf $roots)
 	# shellcheck disable=SC2086
 	JOBS=1 kbuild "$dir" "$ARCH" -n -k $roots >"$dir/dry.log" 2>&1 || true
-	comm -12 <("$TOP/scripts/warnings.py" objects "$dir/dry.log" | sort -u) <(sed 's/\.c$/.o/' "$dir/wanted" | sort -u)
+	comm -12 <("$TOP/scripts/build_log.py" objects "$dir/dry.log" | sort -u) <(sed 's/\.c$/.o/' "$dir/wanted" | sort -u)
 }
 
 # objects DIR LOG OBJECT...: compile them, whatever fails. A second run would be silent about
@@ -68,7 +68,7 @@ fi
 
 cross_packages "$ARCH"
 kernel_packages
-key=$({ state_key "$LINUX"; cat "$DIR/wanted" "$TOP"/configs/{check,um}.config "$TOP/scripts/compile-check.sh" "$TOP/scripts/warnings.py"; compilers; } | sha256sum)
+key=$({ state_key "$LINUX"; cat "$DIR/wanted" "$TOP"/configs/{check,um}.config "$TOP/scripts/compile-check.sh" "$TOP/scripts/build_log.py"; compilers; } | sha256sum)
 if [ -z "${FRESH:-}" ] && [ "$(cat "$DIR/.passed" 2>/dev/null)" = "$key" ]; then
 	result PASS "$name"
 	exit 0
@@ -86,7 +86,7 @@ stage "$ARCH: ${#list[@]} objects, W=1"
 objects "$DIR" "$DIR/build.log" "${list[@]}"
 
 # Only what warned has to be compared.
-"$TOP/scripts/warnings.py" noisy "$DIR/build.log" >"$DIR/noisy"
+"$TOP/scripts/build_log.py" noisy "$DIR/build.log" >"$DIR/noisy"
 : >"$BASE_DIR/build.log"
 if [ -s "$DIR/noisy" ]; then
 	mapfile -t noisy < <(while read -r o; do [ ! -e "$BASE_LINUX/${o%.o}.c" ] || echo "$o"; done <"$DIR/noisy")
@@ -94,7 +94,7 @@ if [ -s "$DIR/noisy" ]; then
 	configure "$BASE_DIR"
 	[ ${#noisy[@]} = 0 ] || objects "$BASE_DIR" "$BASE_DIR/build.log" "${noisy[@]}"
 fi
-"$TOP/scripts/warnings.py" new "$DIR/build.log" "$BASE_DIR/build.log" >"$DIR/new"
+"$TOP/scripts/build_log.py" new "$DIR/build.log" "$BASE_DIR/build.log" >"$DIR/new"
 missing=$(cd "$DIR" && for o in "${list[@]}"; do [ -e "$o" ] || echo "$o"; done | head -n 1)
 
 if [ -s "$DIR/new" ]; then

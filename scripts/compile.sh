@@ -56,7 +56,7 @@ if [ -d "$DIR/$driver" ]; then find "$DIR/$driver" -name '*.o' -delete; fi
 t0=$(date +%s)
 failed=
 kbuild "$DIR" "$ARCH" W=1 -k -O "$driver/" >"$DIR/build.log" 2>&1 || failed=1
-mapfile -t objects < <("$TOP/scripts/warnings.py" objects "$DIR/build.log")
+mapfile -t objects < <("$TOP/scripts/build_log.py" objects "$DIR/build.log")
 said "$DIR/build.log"
 if [ ${#objects[@]} = 0 ]; then
 	[ -z "$failed" ] || grep -qE 'No rule to make target|Nothing to be done' "$DIR/build.log" || die "$driver: $(why "$DIR/build.log")" "$DIR/build.log"

@@ -2,9 +2,9 @@
 # SPDX-License-Identifier: GPL-2.0
 """What a kbuild log says, by object.
 
-  warnings.py objects LOG        the objects that a (dry) run compiles
-  warnings.py noisy LOG          the objects whose compilation warned or failed
-  warnings.py new LOG BASE_LOG   warnings and errors that the second log does not have as often
+  build_log.py objects LOG        the objects that a (dry) run compiles
+  build_log.py noisy LOG          the objects whose compilation warned or failed
+  build_log.py new LOG BASE_LOG   warnings and errors that the second log does not have as often
 
 The logs come from "make -O": what one object's compilation prints follows its CC line. Line
 numbers are left out of the comparison, code moves.
