@@ -227,42 +227,15 @@ static void import(const struct pb_exporter *exp, const struct pb_device *dev)
 	close_screen(&screen);
 }
 
-static uint32_t crc32(uint32_t crc, uint8_t byte)
-{
-	crc ^= byte;
-	for (int bit = 0; bit < 8; bit++)
-		crc = crc >> 1 ^ (crc & 1 ? 0xedb88320 : 0);
-	return crc;
-}
-
-/* A picture in which no pixel is where another one would do, and its CRC as it is to be seen. */
 static uint32_t draw(const struct screen *screen, uint8_t *ptr, uint32_t pitch, uint32_t seed)
 {
-	const unsigned int width = screen->mode.hdisplay, height = screen->mode.vdisplay;
-	uint32_t crc = ~0u;
-
-	for (unsigned int y = 0; y < height; y++) {
-		for (unsigned int x = 0; x < width; x++) {
-			const uint8_t red = 255 * x / width, green = 255 * y / height;
-			const uint8_t blue = ((x >> 5 ^ y >> 5) & 1) * 128 + (x * 7 + y * 13 + seed * 40) % 128;
-			const uint32_t pixel = red << 16 | green << 8 | blue;
-
-			memcpy(ptr + (size_t)y * pitch + 4 * x, &pixel, sizeof(pixel));
-			crc = crc32(crc32(crc32(crc, red), green), blue);
-		}
-	}
-	return ~crc;
+	return pb_draw(ptr, screen->mode.hdisplay, screen->mode.vdisplay, pitch, seed);
 }
 
-/* Who sees the screen compares it with the log: it stays for KMS_BACKING_PAUSE_MS. */
 static void exhibit(struct screen *screen, const struct frame *frame, const char *name, uint32_t crc)
 {
-	const char *pause = getenv("KMS_BACKING_PAUSE_MS");
-
 	show(screen, frame);
-	igt_info("shows: %s %ux%u %08x\n", name, screen->mode.hdisplay, screen->mode.vdisplay, crc);
-	if (pause)
-		usleep(1000 * atoi(pause));
+	pb_exhibit(name, screen->mode.hdisplay, screen->mode.vdisplay, crc);
 }
 
 /* Catches: a scan-out address that is wrong, where somebody looks. */

@@ -313,6 +313,41 @@ int pb_add_fb(int drm, uint32_t handle, uint32_t width, uint32_t height, uint32_
 	return 0;
 }
 
+static uint32_t crc32(uint32_t crc, uint8_t byte)
+{
+	crc ^= byte;
+	for (int bit = 0; bit < 8; bit++)
+		crc = crc >> 1 ^ (crc & 1 ? 0xedb88320 : 0);
+	return crc;
+}
+
+uint32_t pb_draw(uint8_t *ptr, uint32_t width, uint32_t height, uint32_t pitch, uint32_t seed)
+{
+	uint32_t crc = ~0u;
+
+	for (uint32_t y = 0; y < height; y++) {
+		for (uint32_t x = 0; x < width; x++) {
+			const uint8_t red = 255 * x / width, green = 255 * y / height;
+			const uint8_t blue = ((x >> 5 ^ y >> 5) & 1) * 128 +
+					     (x * 7 + y * 13 + seed * 40) % 128;
+			const uint32_t pixel = red << 16 | green << 8 | blue;
+
+			memcpy(ptr + (size_t)y * pitch + 4 * x, &pixel, sizeof(pixel));
+			crc = crc32(crc32(crc32(crc, red), green), blue);
+		}
+	}
+	return ~crc;
+}
+
+void pb_exhibit(const char *name, uint32_t width, uint32_t height, uint32_t crc)
+{
+	const char *pause = getenv("KMS_BACKING_PAUSE_MS");
+
+	igt_info("shows: %s %ux%u %08x\n", name, width, height, crc);
+	if (pause)
+		usleep(1000 * atoi(pause));
+}
+
 int pb_memfd(uint64_t size)
 {
 	const int fd = memfd_create("prime_backing", MFD_CLOEXEC | MFD_ALLOW_SEALING);

@@ -110,6 +110,11 @@ void pb_show(const struct pb_output *out, uint32_t fb);
 int pb_add_fb(int drm, uint32_t handle, uint32_t width, uint32_t height, uint32_t pitch,
 	      uint32_t offset, uint32_t *fb);
 
+/* A picture in which no pixel is where another one would do, and its CRC as it is to be seen. */
+uint32_t pb_draw(uint8_t *ptr, uint32_t width, uint32_t height, uint32_t pitch, uint32_t seed);
+/* Who sees the screen compares it with the log: it stays for KMS_BACKING_PAUSE_MS. */
+void pb_exhibit(const char *name, uint32_t width, uint32_t height, uint32_t crc);
+
 int pb_open(const struct pb_device *dev);
 /* fd of a memfd that may not shrink, as udmabuf demands. */
 int pb_memfd(uint64_t size);
