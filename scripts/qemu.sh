@@ -23,7 +23,7 @@ parts_of() {
 	case $1 in
 	arm64) echo kunit kunit-swiotlb kunit-iommu kunit-noncoherent failing-iommu virtio-gpu stress pl111 ili9341 exynos noncoherent swiotlb ;;
 	arm) echo kunit failing highmem pl111 fimd tegra tegra-iommu armada ;;
-	x86_64) echo kunit kunit-iommu intel-iommu virtio-iommu amd-iommu kvm stress ili9341 igt-arcpgu igt-virtio-gpu ;;
+	x86_64) echo kunit kunit-iommu intel-iommu virtio-iommu amd-iommu imports vfio vfio-no-route udmabuf kvm stress ili9341 igt-arcpgu igt-virtio-gpu ;;
 	*) die "there are no QEMU lanes for $1, but for arm64, arm and x86_64" ;;
 	esac
 }
@@ -32,6 +32,14 @@ GPU=(-device "virtio-gpu-pci,iommu_platform=on,disable-legacy=on,xres=640,yres=4
 # Devices without a driver, for the suites that look for one, and one with memory without pages.
 SPARE=(-device pci-testdev -device pci-testdev -device edu
 	-object "memory-backend-ram,id=pool,size=16M,share=on" -device "ivshmem-plain,memdev=pool")
+
+# One that takes imports. QEMU wants a descriptor for each piece of memory then.
+BLOB_GPU=(-object "memory-backend-memfd,id=ram,size=1G,share=on" -machine "memory-backend=ram"
+	-device "${GPU[1]},blob=on")
+
+# A device for user space, and one whose BAR is memory; behind a port it can be reset.
+VFIO=(-device edu -object "memory-backend-memfd,id=pool,size=16M,share=on"
+	-device "pcie-root-port,id=rp,chassis=1" -device "ivshmem-plain,memdev=pool,bus=rp")
 
 # What a part is: sets MACHINE (QEMU's options), BOARD (a device tree of the kernel's, where the
 # machine has none), DTS (what is added to its device tree), APPEND (to the kernel's command line),
@@ -155,22 +163,33 @@ part_x86_64() {
 	esac
 	case $1 in
 	kunit-iommu) WANT=("^device of suites: .*: group [0-9]+ of DMAR") ;;
-	intel-iommu | stress) WANT=("^device: virtio_gpu .*IOMMU group [0-9]+ of dmar.*, DMA") ;;
+	intel-iommu | stress | imports | udmabuf | vfio*) WANT=("^device: virtio_gpu .*IOMMU group [0-9]+ of dmar.*, DMA") ;;
 	virtio-iommu) WANT=("^device: virtio_gpu .*IOMMU group [0-9]+ of .*virtio.*, DMA") ;;
 	amd-iommu) WANT=("^device: virtio_gpu .*IOMMU group [0-9]+ of ivhd.*, DMA") ;;
 	ili9341) WANT=('^device: ili9341 .*: direct') ;;
 	esac
 	case $1 in
-	kunit-iommu | intel-iommu | stress) MACHINE+=(-device "intel-iommu,intremap=off") ;;
+	kunit-iommu | intel-iommu | stress | imports | udmabuf | vfio*) MACHINE+=(-device "intel-iommu,intremap=off") ;;
 	virtio-iommu) MACHINE+=(-device virtio-iommu-pci) ;;
 	amd-iommu) MACHINE+=(-device amd-iommu) ;;
 	esac
 	case $1 in
 	kunit-iommu) MACHINE+=("${SPARE[@]}") ;;
 	*-iommu) SCREEN=1 MACHINE+=("${GPU[@]}") ;;
+	vfio*)
+		TESTS=vfio_backing_edu MACHINE+=("${VFIO[@]}" "${BLOB_GPU[@]}")
+		APPEND+=" vfio_iommu_type1.allow_unsafe_interrupts=1"
+		;;
+	imports) SCREEN=1 LIMIT=$((2 * LIMIT)) MACHINE+=("${BLOB_GPU[@]}") ;;
+	udmabuf) TESTS=prime_backing_udmabuf MACHINE+=("${BLOB_GPU[@]}") ;;
 	kvm) TESTS=kvm_backing_guest APPEND+=" transparent_hugepage_shmem=always" ;;
 	stress) MACHINE+=("${GPU[@]}") APPEND+=" QEMU_TIMEOUT=300" ;;
 	ili9341) BOARD='qemu-x86_64' APPEND+=" cma=256M" ;;
+	esac
+	# The kernel trusts the host bridge of processors since Zen with what devices send each other.
+	case $1 in
+	vfio) SCREEN=1 MACHINE[3]+=",family=23" ;;
+	vfio-no-route) TESTS='vfio_backing_edu:bar-import|bar-refused' ;;
 	esac
 }
 
@@ -202,13 +221,23 @@ device_tree() {
 
 ALWAYS='panic=-1 oops=panic'
 
+# host_udmabuf: virtio-gpu with blobs wants one of the host; sets PRELOAD to what does instead.
+host_udmabuf() {
+	PRELOAD=''
+	case " ${MACHINE[*]} " in *,blob=on*) ;; *) return 0 ;; esac
+	[ ! -w /dev/udmabuf ] || return 0
+	need gcc libc6-dev
+	run "$BUILD/log/qemu-udmabuf.log" gcc -shared -fPIC -O2 -Wall -o "$BUILD/qemu-udmabuf.so" "$TOP/scripts/qemu-udmabuf.c"
+	PRELOAD=$BUILD/qemu-udmabuf.so
+}
+
 # boot IMAGE DIR ARGUMENT...: what else is on the kernel's command line.
 boot() {
 	local image=$1 dir=$2
 	shift 2
 	rm -rf "$dir"
 	mkdir -p "$dir"
-	"$TOP/scripts/qemu_boot.py" "$dir/console.log" "$LIMIT" "$QEMU" "${MACHINE[@]}" "${INITRD[@]}" \
+	LD_PRELOAD=$PRELOAD "$TOP/scripts/qemu_boot.py" "$dir/console.log" "$LIMIT" "$QEMU" "${MACHINE[@]}" "${INITRD[@]}" \
 		-kernel "$image" -append "$APPEND $ALWAYS $*" 2>"$dir/qemu.log" ||
 		note "${dir#"$OUT"/}: the boot ended with status $?: $(why "$dir/qemu.log"); log: $dir/console.log"
 	booted "$image" "$dir/console.log"
@@ -221,7 +250,7 @@ boot_key() {
 		sha256sum <"$1"
 		"$QEMU" --version
 		printf '%s\n' "${MACHINE[@]//$OUT/}" "$APPEND $ALWAYS" "${@:2}"
-		cat "$TOP/scripts/qemu_boot.py" "$TOP/scripts/report.py" "$TOP/expect/kernel-reports.txt" "${INITRD[@]:1}"
+		cat "$TOP/scripts/qemu_boot.py" ${PRELOAD:+"$TOP/scripts/qemu-udmabuf.c"} "$TOP/scripts/report.py" "$TOP/expect/kernel-reports.txt" "${INITRD[@]:1}"
 		printf '%s\n' "${MACHINE[@]}" | { grep '^/.*\.dtb$' || true; } | xargs -r cat
 	} | sha256sum | cut -c1-24
 }
@@ -414,6 +443,7 @@ for part in "${PARTS[@]}"; do
 	rm -rf "$dir"
 	mkdir -p "$dir"
 	device_tree "$dir"
+	host_udmabuf
 	case $part in
 	kunit*) kunit "$part" "$dir" ;;
 	failing*) failing "$part" "$dir" ;;
