@@ -17,7 +17,7 @@ TESTS=(prime_backing_stress@threads prime_backing_stress@handle-races panfrost_b
 EACH=$((LIMIT / ${#TESTS[@]}))
 
 # last_words LOG: the last line that is not empty, before the guest says how it ended.
-last_words() { tr -d '\r' <"$1" | sed '/^guest: /,$d' | sed -n '/[^[:space:]]/h; ${x; p}'; }
+last_words() { awk '{ sub(/\r$/, "") } /^guest: / { exit } NF { line = $0 } END { print line }' "$1"; }
 
 # failed_assertion LOG: what the test said, or the last that was heard.
 failed_assertion() {
