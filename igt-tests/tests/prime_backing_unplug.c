@@ -151,7 +151,8 @@ static void virtio_require(void)
 		return;
 	igt_require_f(find_entry(VIRTIO, "virtio", virtio_device, sizeof(virtio_device)),
 		      "no virtio-gpu\n");
-	snprintf(virtio_sysfs_path, sizeof(virtio_sysfs_path), "/sys/bus/virtio/devices/%s",
+	/* The card is a child of what virtio is on: a device on PCI, or the platform's. */
+	snprintf(virtio_sysfs_path, sizeof(virtio_sysfs_path), "/sys/bus/virtio/devices/%s/..",
 		 virtio_device);
 }
 
@@ -162,10 +163,10 @@ static const char *virtio_sysfs(void)
 
 static void virtio_in(void)
 {
-	char driver[256];
+	char bound[256];
 
-	snprintf(driver, sizeof(driver), "%s/driver", virtio_sysfs_path);
-	if (access(driver, F_OK))
+	snprintf(bound, sizeof(bound), VIRTIO "%s", virtio_device);
+	if (access(bound, F_OK))
 		igt_assert_eq(put(VIRTIO "bind", virtio_device), 0);
 }
 
@@ -308,14 +309,6 @@ static void imports(struct plugged *p, const struct pb_exporter *exp)
 	works(exp, &p->dev);
 }
 
-static void each_exporter(struct plugged *p)
-{
-	for (int i = 0; i < pb_n_exporters; i++) {
-		if (!pb_exporters[i].missing && stays(p, pb_exporters[i].dev))
-			imports(p, &pb_exporters[i]);
-	}
-}
-
 static const struct pb_device *another(const struct plugged *p)
 {
 	for (int i = 0; i < pb_n_devices; i++) {
@@ -323,6 +316,33 @@ static const struct pb_device *another(const struct plugged *p)
 			return &pb_devices[i];
 	}
 	igt_skip("no other device\n");
+}
+
+/* virtio-gpu does where its host has blob resources. */
+static bool takes_imports(const struct plugged *p, const struct pb_exporter *exp)
+{
+	const int drm = pb_open(&p->dev);
+	struct pb_buf buf;
+	uint32_t handle;
+	int err;
+
+	pb_create(&buf, exp, SIZE);
+	err = pb_import_errno(drm, buf.dmabuf, &handle);
+	pb_destroy(&buf);
+	close(drm);
+	igt_assert_f(!err || err == ENODEV, "import: %s\n", strerror(err));
+	return !err;
+}
+
+static void each_exporter(struct plugged *p)
+{
+	struct pb_exporter other = { .kind = PB_GEM, .name = "other", .dev = another(p) };
+
+	igt_require_f(takes_imports(p, &other), "%s takes no imports here\n", p->plug->name);
+	for (int i = 0; i < pb_n_exporters; i++) {
+		if (!pb_exporters[i].missing && stays(p, pb_exporters[i].dev))
+			imports(p, &pb_exporters[i]);
+	}
 }
 
 /* Catches: what is left of the device being needed by the last one who lets go. */
@@ -356,28 +376,55 @@ static void last_user(struct plugged *p)
 	}
 }
 
-/* A picture that the device shows, out of a buffer that somebody else may have made. */
+/* A picture that the device shows. */
 struct picture {
 	struct pb_import imp;
-	struct pb_buf buf;
+	struct pb_output out;
+	struct pb_buf buf;		/* of somebody else */
 	struct pb_view view;
+	uint32_t pitch;
 };
+
+/* Made by the device itself, for which its size may be more than a number of bytes. */
+static void make_own(struct picture *pic)
+{
+	const int drm = pic->imp.drm;
+	uint64_t size;
+	void *ptr;
+
+	igt_assert_eq(pb_dumb_create(drm, pic->out.mode.hdisplay, pic->out.mode.vdisplay, 32,
+				     &pic->imp.handle, &pic->pitch, &size), 0);
+	ptr = pb_mmap_gem(drm, pic->imp.handle, size, PROT_READ | PROT_WRITE, MAP_SHARED, 0);
+	igt_assert(ptr != MAP_FAILED);
+	pic->view = (struct pb_view){ .ptr = ptr, .len = size, .sync = -1 };
+}
+
+static void make_foreign(struct picture *pic, const struct pb_exporter *exp)
+{
+	pic->pitch = 4 * pic->out.mode.hdisplay;
+	pb_create(&pic->buf, exp,
+		  ((uint64_t)pic->pitch * pic->out.mode.vdisplay + pb_page - 1) & -pb_page);
+	pic->imp.handle = prime_fd_to_handle(pic->imp.drm, pic->buf.dmabuf);
+	pic->view = pb_view_native(&pic->buf);
+}
 
 static void show_picture(struct picture *pic, struct plugged *p, const struct pb_exporter *exp)
 {
-	struct pb_output out;
-	uint32_t fb, pitch;
+	uint32_t fb;
 
-	pic->imp = (struct pb_import){ .dev = &p->dev, .drm = pb_open(&p->dev) };
-	pb_require_output(&out, pic->imp.drm);
-	pitch = 4 * out.mode.hdisplay;
-	pb_create(&pic->buf, exp, ((uint64_t)pitch * out.mode.vdisplay + pb_page - 1) & -pb_page);
-	pic->imp.handle = prime_fd_to_handle(pic->imp.drm, pic->buf.dmabuf);
-	igt_assert_eq(pb_add_fb(pic->imp.drm, pic->imp.handle, out.mode.hdisplay, out.mode.vdisplay,
-				pitch, 0, &fb), 0);
-	pic->view = pb_view_native(&pic->buf);
+	*pic = (struct picture){
+		.imp = { .dev = &p->dev, .drm = pb_open(&p->dev) },
+		.buf = { .drm = -1, .memfd = -1, .dmabuf = -1 },
+	};
+	pb_require_output(&pic->out, pic->imp.drm);
+	if (exp == &p->exp)
+		make_own(pic);
+	else
+		make_foreign(pic, exp);
+	igt_assert_eq(pb_add_fb(pic->imp.drm, pic->imp.handle, pic->out.mode.hdisplay,
+				pic->out.mode.vdisplay, pic->pitch, 0, &fb), 0);
 	pb_write(&pic->view, 7);
-	pb_show(&out, fb);
+	pb_show(&pic->out, fb);
 }
 
 /* Catches: a picture, own or imported, that is shown, and looked at, when the device goes. */
@@ -385,8 +432,9 @@ static void shown(struct plugged *p)
 {
 	struct pb_exporter other = { .kind = PB_GEM, .name = "other", .dev = another(p) };
 	const struct pb_exporter *const from[] = { &p->exp, &other };
+	const size_t count = takes_imports(p, &other) ? 2 : 1;
 
-	for (size_t i = 0; i < ARRAY_SIZE(from); i++) {
+	for (size_t i = 0; i < count; i++) {
 		struct picture pic;
 
 		show_picture(&pic, p, from[i]);
