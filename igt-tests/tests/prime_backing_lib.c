@@ -863,7 +863,7 @@ struct held {
  */
 static long memory_slack(void)
 {
-	return 256 + 1024 * (sysconf(_SC_NPROCESSORS_ONLN) - 1);
+	return 256 + 2048 * (sysconf(_SC_NPROCESSORS_ONLN) - 1);
 }
 
 static struct held held_now(void)
