@@ -104,6 +104,6 @@ stage "$NAME: $*"
 failed=0
 all "$@" || failed=1
 # These two have the tests that make allocations fail.
-case " $* " in *" t860 "*" fatal "*) judge_points 50 "$OUT/$NAME"/{t860,g52,fatal}/converted ;; esac
+case " $* " in *" t860 "*" fatal "*) judge_points 300 "$OUT/$NAME"/{t860,g52,fatal}/converted ;; esac
 lane_summary
 [ $failed = 0 ] && lane_end
