@@ -50,10 +50,10 @@ setsid "$KERNEL_BIN" "${CMDLINE[@]}" "${MORE[@]}" init=/bin/sh -- -c "\"$STAGE1\
 UML=$!
 disown "$UML"
 
-# The guest ends the script itself; this is for a guest that cannot any more. A debug kernel (CONFIG) looks for
+# The guest ends the script itself; this is for a guest that cannot any more. A debug kernel looks for
 # leaks behind the script.
 limit=$((SECONDS_MAX + 45))
-[ -z "${CONFIG:-}" ] || limit=$((limit + 75))
+[ "${CONFIG:-}" != debug ] || limit=$((limit + 90))
 while kill -0 "$UML" 2>/dev/null; do
 	kill -0 "$PPID" 2>/dev/null || exit 130
 	if [ $(($(date +%s) - started)) -gt $limit ]; then
