@@ -88,6 +88,7 @@ static uint32_t fresh[COVER_SIZE];
 static unsigned int num_fresh;
 static unsigned long num_edges, *cover;
 static int kcov = -1, last_file = -1;
+static unsigned int number;
 static uint64_t state;
 
 static void die(const char *format, ...)
@@ -495,13 +496,14 @@ static void print_program(FILE *f, const struct program *p)
 	fprintf(f, "\n");
 }
 
-/* For whoever finds the kernel dead. */
+/* For whoever finds the kernel dead: the program, and which of the corpus it is, from 1 on. */
 static void note_program(const struct program *p)
 {
 	char *text;
 	size_t size;
 	FILE *f = open_memstream(&text, &size);
 
+	fprintf(f, "# program %u\n", number);
 	print_program(f, p);
 	fclose(f);
 	if (ftruncate(last_file, 0) || pwrite(last_file, text, size, 0) != (ssize_t)size)
@@ -751,12 +753,14 @@ static void run_corpus(bool shorter)
 	for (unsigned int i = 0; i < count; i++) {
 		struct program p = corpus[i];
 
+		number = i + 1;
 		if (!run_program(&p) && kcov >= 0)
 			continue;
 		if (shorter && kcov >= 0)
 			shorten(&p);
 		keep_program(&p);
 	}
+	number = 0;
 }
 
 /* What was found last reaches most, and may make what it was made of unnecessary. */
