@@ -79,15 +79,32 @@ once() {
 
 project_files() { git -C "$TOP" ls-files -co --exclude-standard; }
 
-check_shell() {
-	need shellcheck
-	(cd "$TOP" && project_files | while read -r f; do
+# shell_files: the scripts of the project.
+shell_files() {
+	project_files | while read -r f; do
 		[ -f "$f" ] || continue
 		case $f in
-		*.sh) printf '%s\0' "$f" ;;
-		*) ! head -c 64 "$f" | head -n 1 | grep -aqE '^#!.*\b(ba|da)?sh\b' || printf '%s\0' "$f" ;;
+		*.sh) echo "$f" ;;
+		*) ! head -c 64 "$f" | head -n 1 | grep -aqE '^#!.*\b(ba|da)?sh\b' || echo "$f" ;;
 		esac
-	done | xargs -0 shellcheck -x -P SCRIPTDIR:. -f gcc) >"$WORK/shell" 2>&1 || true
+	done
+}
+
+# check_shell: a script that it had nothing to say of is not read again, until that or what some script sources
+# changes.
+check_shell() {
+	local common f mark
+	need shellcheck
+	cd "$TOP"
+	common=$({ shellcheck --version; shell_files | xargs sed -n 's/^# shellcheck source=//p' | sort -u | xargs cat; } | sha256sum)
+	mkdir -p "$CACHE/shellcheck"
+	shell_files | while read -r f; do
+		mark=$CACHE/shellcheck/$({ echo "$common $f"; cat "$f"; } | sha256sum | cut -c1-32)
+		if [ -n "${FRESH:-}" ] || [ ! -e "$mark" ]; then printf '%s\0%s\0' "$f" "$mark"; fi
+	done >"$WORK/shell.list"
+	# shellcheck disable=SC2016 # of the shell that is started
+	xargs -0 -r -n 2 -P "$(nproc)" sh -c 'shellcheck -x -P SCRIPTDIR:. -f gcc "$0" && touch "$1"' \
+		<"$WORK/shell.list" >"$WORK/shell" 2>&1 || true
 	verdict shellcheck "$WORK/shell"
 }
 
