@@ -180,10 +180,10 @@ part_x86_64() {
 		TESTS=vfio_backing_edu MACHINE+=("${VFIO[@]}" "${BLOB_GPU[@]}")
 		APPEND+=" vfio_iommu_type1.allow_unsafe_interrupts=1"
 		;;
-	imports) SCREEN=1 LIMIT=$((2 * LIMIT)) MACHINE+=("${BLOB_GPU[@]}") ;;
+	imports) TESTS+=,prime_backing_unplug SCREEN=1 LIMIT=$((2 * LIMIT)) MACHINE+=("${BLOB_GPU[@]}") ;;
 	udmabuf) TESTS=prime_backing_udmabuf MACHINE+=("${BLOB_GPU[@]}") ;;
 	kvm) TESTS=kvm_backing_guest APPEND+=" transparent_hugepage_shmem=always" ;;
-	stress) MACHINE+=("${GPU[@]}") APPEND+=" QEMU_TIMEOUT=300" ;;
+	stress) MACHINE+=("${BLOB_GPU[@]}") APPEND+=" QEMU_TIMEOUT=300" ;;
 	ili9341) BOARD='qemu-x86_64' APPEND+=" cma=256M" ;;
 	esac
 	# The kernel trusts the host bridge of processors since Zen with what devices send each other.
