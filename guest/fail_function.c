@@ -1,0 +1,249 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Makes a call of a function fail that nothing was prepared for: it returns what
+ * it is told to, and does not run. CONFIG_FAIL_FUNCTION does that to functions
+ * which the kernel's source names, this one to any, and to one call of one task.
+ * What /proc/thread-self/fail-nth is to allocations, this is to functions: a test
+ * goes through all calls, until there are no more.
+ *
+ * /sys/kernel/debug/fail_nth_call/
+ *	function	its name; an empty line for none
+ *	except		calls from that function do not count; with a * at its end from those
+ *			whose names start so; an empty line for none
+ *	retval		what the call returns, as a number
+ *	nth		written: this many calls from now on, made by the task that
+ *			writes, the last one fails, 0 for none; read: how many are left,
+ *			so 0 once it has happened. Closing the file is like writing 0.
+ *
+ * There is one set of these. Whether it makes sense nobody checks: a function that
+ * returns more than a value, or undoes something, is not to be left out.
+ */
+
+#include <linux/debugfs.h>
+#include <linux/fs.h>
+#include <linux/hardirq.h>
+#include <linux/kallsyms.h>
+#include <linux/kprobes.h>
+#include <linux/module.h>
+#include <linux/mutex.h>
+#include <linux/ptrace.h>
+#include <linux/sched.h>
+#include <linux/string.h>
+#include <linux/uaccess.h>
+
+static DEFINE_MUTEX(lock); /* of all that follows; the probe reads what it needs without */
+static char function[KSYM_NAME_LEN];
+static char except[KSYM_NAME_LEN];
+static unsigned long retval;
+static struct task_struct *task;
+static unsigned int nth;
+
+/* At its first instruction a function has changed neither stack nor link register. */
+static unsigned long return_address(const struct pt_regs *regs)
+{
+/* What takes ftrace's way to a probe cannot move the stack. */
+#if defined(CONFIG_X86_64) && !defined(CONFIG_KPROBES_ON_FTRACE)
+	return *(unsigned long *)regs->sp;
+#elif defined(CONFIG_ARM64)
+	return procedure_link_pointer(regs);
+#else
+#error "How does a function return here?"
+#endif
+}
+
+static void return_now(struct pt_regs *regs, unsigned long value)
+{
+	regs_set_return_value(regs, value);
+	instruction_pointer_set(regs, return_address(regs));
+#ifdef CONFIG_X86_64
+	regs->sp += sizeof(unsigned long);
+#endif
+}
+
+/* A probe may itself be an exception that counts as an NMI. */
+static bool in_interrupt_of_task(void)
+{
+	return in_serving_softirq() || hardirq_count() > (in_nmi() ? HARDIRQ_OFFSET : 0);
+}
+
+static bool is_excepted(const struct pt_regs *regs)
+{
+	size_t len = strlen(except);
+	char name[KSYM_SYMBOL_LEN];
+
+	if (!len)
+		return false;
+	sprint_symbol_no_offset(name, return_address(regs));
+
+	return except[len - 1] == '*' ? !strncmp(name, except, len - 1) : !strcmp(name, except);
+}
+
+static int before_call(struct kprobe *p, struct pt_regs *regs)
+{
+	if (READ_ONCE(task) != current || !nth || in_interrupt_of_task() || is_excepted(regs))
+		return 0;
+	if (--nth)
+		return 0;
+	return_now(regs, retval);
+
+	return 1;
+}
+NOKPROBE_SYMBOL(before_call);
+
+/* With one, the call is not optimized to a jump, after which it could not be left out. */
+static void after_call(struct kprobe *p, struct pt_regs *regs, unsigned long flags)
+{
+}
+
+static struct kprobe probe = {
+	.symbol_name = function,
+	.pre_handler = before_call,
+	.post_handler = after_call,
+};
+
+/* As registering leaves it, a probe cannot be registered again. */
+static int probe_move(const char *name)
+{
+	int ret;
+
+	if (function[0])
+		unregister_kprobe(&probe);
+	function[0] = 0;
+	if (!name[0])
+		return 0;
+	strscpy(function, name);
+	probe.addr = NULL;
+	probe.flags = 0;
+	ret = register_kprobe(&probe);
+	if (ret)
+		function[0] = 0;
+
+	return ret;
+}
+
+static ssize_t name_read(struct file *file, char __user *buf, size_t count, loff_t *pos)
+{
+	const char *name = file->private_data;
+	char line[KSYM_NAME_LEN + 1];
+	int len;
+
+	mutex_lock(&lock);
+	len = scnprintf(line, sizeof(line), "%s\n", name);
+	mutex_unlock(&lock);
+
+	return simple_read_from_buffer(buf, count, pos, line, len);
+}
+
+static ssize_t name_write(struct file *file, const char __user *buf, size_t count, loff_t *pos)
+{
+	char *name = file->private_data;
+	char line[KSYM_NAME_LEN];
+	int ret = 0;
+
+	if (count >= sizeof(line))
+		return -ENAMETOOLONG;
+	if (copy_from_user(line, buf, count))
+		return -EFAULT;
+	line[count] = 0;
+
+	mutex_lock(&lock);
+	WRITE_ONCE(task, NULL);
+	if (name == function)
+		ret = probe_move(strim(line));
+	else
+		strscpy(except, strim(line));
+	mutex_unlock(&lock);
+
+	return ret ?: count;
+}
+
+static const struct file_operations name_fops = {
+	.owner = THIS_MODULE,
+	.open = simple_open,
+	.read = name_read,
+	.write = name_write,
+};
+
+static int retval_get(void *data, u64 *value)
+{
+	*value = retval;
+
+	return 0;
+}
+
+static int retval_set(void *data, u64 value)
+{
+	retval = value;
+
+	return 0;
+}
+DEFINE_DEBUGFS_ATTRIBUTE_SIGNED(retval_fops, retval_get, retval_set, "%lld\n");
+
+static ssize_t nth_read(struct file *file, char __user *buf, size_t count, loff_t *pos)
+{
+	char line[16];
+
+	return simple_read_from_buffer(buf, count, pos, line,
+				       scnprintf(line, sizeof(line), "%u\n", READ_ONCE(nth)));
+}
+
+static void nth_set(unsigned int value)
+{
+	mutex_lock(&lock);
+	WRITE_ONCE(task, NULL);
+	nth = value;
+	WRITE_ONCE(task, value ? current : NULL);
+	mutex_unlock(&lock);
+}
+
+static ssize_t nth_write(struct file *file, const char __user *buf, size_t count, loff_t *pos)
+{
+	unsigned int value;
+	int ret = kstrtouint_from_user(buf, count, 0, &value);
+
+	if (ret)
+		return ret;
+	nth_set(value);
+
+	return count;
+}
+
+/* A task that ends closes it: whoever has its address next is not meant. */
+static int nth_release(struct inode *inode, struct file *file)
+{
+	nth_set(0);
+
+	return 0;
+}
+
+static const struct file_operations nth_fops = {
+	.owner = THIS_MODULE,
+	.open = simple_open,
+	.read = nth_read,
+	.write = nth_write,
+	.release = nth_release,
+};
+
+static struct dentry *dir;
+
+static int __init fail_function_init(void)
+{
+	dir = debugfs_create_dir("fail_nth_call", NULL);
+	debugfs_create_file("function", 0600, dir, function, &name_fops);
+	debugfs_create_file("except", 0600, dir, except, &name_fops);
+	debugfs_create_file_unsafe("retval", 0600, dir, NULL, &retval_fops);
+	debugfs_create_file("nth", 0600, dir, NULL, &nth_fops);
+
+	return PTR_ERR_OR_ZERO(dir);
+}
+module_init(fail_function_init);
+
+static void __exit fail_function_exit(void)
+{
+	debugfs_remove(dir);
+	probe_move("");
+}
+module_exit(fail_function_exit);
+
+MODULE_DESCRIPTION("Makes the nth call of any function fail");
+MODULE_LICENSE("GPL");
