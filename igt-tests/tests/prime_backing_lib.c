@@ -182,10 +182,10 @@ void pb_close_leftovers(void)
 	closedir(dir);
 }
 
-static void run_pair(const struct pb_case *test, const struct pb_exporter *exp,
+static void run_pair(const struct pb_case *test, const void *data, const struct pb_exporter *exp,
 		     const struct pb_device *imp)
 {
-	struct pb_pair pair = { .exp = exp, .imp = imp };
+	struct pb_pair pair = { .exp = exp, .imp = imp, .data = data };
 
 	snprintf(pair.name, sizeof(pair.name), "%s-to-%s", exp->name, imp->name);
 	pb_close_leftovers();
@@ -195,11 +195,11 @@ static void run_pair(const struct pb_case *test, const struct pb_exporter *exp,
 	}
 }
 
-static void run_all_pairs(const struct pb_case *test)
+static void run_all_pairs(const struct pb_case *test, const void *data)
 {
 	for (int e = 0; e < pb_n_exporters; e++) {
 		for (int i = 0; i < pb_n_devices; i++)
-			run_pair(test, &pb_exporters[e], &pb_devices[i]);
+			run_pair(test, data, &pb_exporters[e], &pb_devices[i]);
 	}
 }
 
@@ -229,18 +229,18 @@ void pb_run_exporters(void (*run)(const struct pb_exporter *exp))
 		run_exporter(run, &pb_exporters[i]);
 }
 
-static void run_case(const struct pb_case *test)
+void pb_run_pairs_with(const struct pb_case *test, const void *data)
 {
 	igt_describe(test->what);
 	igt_subtest_with_dynamic(test->name)
-		run_all_pairs(test);
+		run_all_pairs(test, data);
 }
 
 /* The loops are not in the functions that a failure jumps back into. */
 void pb_run_pairs(const struct pb_case *cases, size_t count)
 {
 	for (size_t i = 0; i < count; i++)
-		run_case(&cases[i]);
+		pb_run_pairs_with(&cases[i], NULL);
 }
 
 void pb_require_kms(const struct pb_device *dev)
@@ -783,21 +783,51 @@ void pb_fail_setup(void)
 	igt_require_f(fail_nth >= 0, "no /proc/thread-self/fail-nth\n");
 }
 
-static void fail_from_now(unsigned int nth)
+#define CALLS FAULTS "fail_nth_call/"
+
+static int fail_nth_call = -1;
+
+void pb_function_setup(void)
+{
+	fail_nth_call = open(CALLS "nth", O_RDWR | O_CLOEXEC);
+	igt_require_f(fail_nth_call >= 0, "no " CALLS "nth: nothing makes functions fail\n");
+}
+
+static void choose_function(const struct pb_function *function)
+{
+	char result[24];
+
+	snprintf(result, sizeof(result), "%lld", (long long)function->result);
+	igt_assert_eq(put_file(CALLS "retval", result), 0);
+	igt_assert_eq(put_file(CALLS "except", function->except ?: "\n"), 0);
+	igt_require_f(!put_file(CALLS "function", function->name), "this kernel has no %s()\n",
+		      function->name);
+}
+
+/* What fails one after the other: by which file, and what a call may say then, up to a 0. */
+struct failures {
+	int file;
+	const char *what;
+	const int *errnos;
+	long shmem_slack;		/* KiB of it that others may take meanwhile */
+	unsigned int points, caught, undone;	/* all; calls that failed for it; while taking back */
+};
+
+static void fail_from_now(const struct failures *f, unsigned int nth)
 {
 	char text[16];
 	const int len = snprintf(text, sizeof(text), "%u", nth);
 
-	igt_assert_eq(pwrite(fail_nth, text, len, 0), len);
+	igt_assert_eq(pwrite(f->file, text, len, 0), len);
 }
 
-/* How many allocations were left until the one that fails; 0: it has. Nothing fails from here on. */
-static unsigned int left_to_fail(void)
+/* How many were left until the one that fails; 0: it has. Nothing fails from here on. */
+static unsigned int left_to_fail(const struct failures *f)
 {
 	char text[16] = "";
 
-	igt_assert(pread(fail_nth, text, sizeof(text) - 1, 0) > 0);
-	fail_from_now(0);
+	igt_assert(pread(f->file, text, sizeof(text) - 1, 0) > 0);
+	fail_from_now(f, 0);
 	return strtoul(text, NULL, 10);
 }
 
@@ -810,8 +840,8 @@ int pb_next_fd(void)
 	return fd;
 }
 
-/* Shmem counts in batches on each processor, until somebody asks for the sum. */
-static long shmem(void)
+/* Each processor counts in batches, until somebody asks for the sum. */
+static void refresh_counts(void)
 {
 	char line[64];
 	const int fd = open("/proc/sys/vm/stat_refresh", O_RDONLY | O_CLOEXEC);
@@ -820,7 +850,6 @@ static long shmem(void)
 		igt_assert(read(fd, line, sizeof(line)) >= 0);
 		close(fd);
 	}
-	return pb_meminfo("Shmem:");
 }
 
 /* A number in a file of one line; -1 when there is none. */
@@ -848,7 +877,7 @@ static long dma_mappings(void)
 /* What a leak makes more. */
 struct held {
 	int fd, dmabufs;
-	long mappings, shmem, memory;	/* the latter two in KiB */
+	long mappings, pins, shmem, memory;	/* the latter two in KiB */
 };
 
 /*
@@ -859,19 +888,58 @@ struct held {
 
 /*
  * Other memory comes and goes with the kernel's caches; less than a page for each failure is. Each
- * further processor has a list of free pages that count as used.
+ * further processor has caches of its own.
  */
 static long memory_slack(void)
 {
 	return 256 + 2048 * (sysconf(_SC_NPROCESSORS_ONLN) - 1);
 }
 
+/* KiB that are free, or can be. A processor's list of free pages, megabytes of them, counts as used. */
+static long available(void)
+{
+	FILE *f = fopen("/proc/zoneinfo", "r");
+	long pages = 0, count;
+	char line[256];
+
+	igt_assert(f);
+	while (fgets(line, sizeof(line), f)) {
+		if (sscanf(line, " count: %ld", &count) == 1)
+			pages += count;
+	}
+	fclose(f);
+	return pb_meminfo("MemAvailable:") + pages * (pb_page >> 10);
+}
+
+/* Pages that somebody pinned. */
+static long pins(void)
+{
+	return pb_vmstat("nr_foll_pin_acquired") - pb_vmstat("nr_foll_pin_released");
+}
+
 static struct held held_now(void)
 {
+	pb_drop_caches();
+	refresh_counts();
 	return (struct held){
 		.fd = pb_next_fd(), .dmabufs = pb_count_dmabufs(), .mappings = dma_mappings(),
-		.shmem = shmem(), .memory = -pb_meminfo("MemAvailable:"),
+		.pins = pins(), .shmem = pb_meminfo("Shmem:"), .memory = -available(),
 	};
+}
+
+/* What a child has left is on its way out. */
+static struct held held_at_rest(void)
+{
+	struct held before, now = held_now();
+	int tries = 0;
+
+	do {
+		before = now;
+		usleep(10000);
+		now = held_now();
+		before.memory = now.memory;
+	} while (memcmp(&now, &before, sizeof(now)) && ++tries < 100);
+	return now;
 }
 
 void pb_wait_for_dmabufs(int before)
@@ -881,89 +949,113 @@ void pb_wait_for_dmabufs(int before)
 	igt_assert_lte(pb_count_dmabufs(), before);
 }
 
-static bool holds_more(const struct held *before, const struct held *now)
+static bool holds_more(const struct failures *f, const struct held *before, const struct held *now)
 {
-	return now->mappings > before->mappings || now->shmem > before->shmem + SHMEM_SLACK ||
+	return now->mappings > before->mappings || now->pins != before->pins ||
+	       now->shmem > before->shmem + f->shmem_slack ||
 	       now->memory > before->memory + memory_slack();
 }
 
 /* Catches: memory that nobody has any more, but that is not free. */
-static void nothing_is_lost(const char *name, const struct held *before)
+static void nothing_is_lost(const struct failures *f, const char *name, const struct held *before)
 {
 	struct held now = held_now();
 
-	for (int i = 0; i < 200 && holds_more(before, &now); i++) {
+	for (int i = 0; i < 200 && holds_more(f, before, &now); i++) {
 		usleep(10000);
-		pb_drop_caches();
 		now = held_now();
 	}
-	igt_info("%s: %ld DMA mappings, %ld KiB of shmem, %ld KiB of memory more than before\n", name,
-		 now.mappings - before->mappings, now.shmem - before->shmem,
-		 now.memory - before->memory);
-	igt_assert_f(!holds_more(before, &now), "%s: memory or a mapping was lost\n", name);
+	igt_info("%s: %ld DMA mappings, %ld pins, %ld KiB of shmem, %ld KiB of memory more than before\n",
+		 name, now.mappings - before->mappings, now.pins - before->pins,
+		 now.shmem - before->shmem, now.memory - before->memory);
+	igt_assert_f(!holds_more(f, before, &now), "%s: memory or a mapping was lost\n", name);
 }
 
-/* The latter is what shmem says when it gets no inode. */
-static bool no_memory(int err)
+static bool may_say(const struct failures *f, int err)
 {
-	return err == ENOMEM || err == ENOSPC;
+	for (const int *e = f->errnos; *e; e++) {
+		if (*e == err)
+			return true;
+	}
+	return false;
 }
 
 /* The call that failed, once more with what it left, and then the others. */
-static void go_on(const struct pb_sweep *s, int err, unsigned int nth)
+static void go_on(const struct pb_sweep *s, const struct failures *f, int err, unsigned int nth)
 {
-	igt_assert_f(no_memory(err), "%s: allocation %u fails: %s\n", *s->step, nth, strerror(err));
+	igt_assert_f(may_say(f, err), "%s: %s %u fails: %s\n", *s->step, f->what, nth, strerror(err));
 	err = s->run(s->arg);
-	igt_assert_f(!err, "%s: fails although nothing makes it, after allocation %u did: %s\n",
-		     *s->step, nth, strerror(err));
+	igt_assert_f(!err, "%s: fails although nothing makes it, after %s %u did: %s\n", *s->step,
+		     f->what, nth, strerror(err));
 }
 
-struct failures {
-	unsigned int caught, undone;	/* calls that failed; allocations while taking back */
-};
-
-/* Whether there was an nth allocation. Taking back may need memory as well. */
-static bool fail_one(const struct pb_sweep *s, unsigned int nth, struct failures *found)
+/* Whether there was one more to fail. Taking back may need memory, or call the function, as well. */
+static bool fail_one(const struct pb_sweep *s, struct failures *f)
 {
+	const unsigned int nth = f->points + 1;
 	unsigned int left, left_undone;
 	int err;
 
-	fail_from_now(nth);
+	fail_from_now(f, nth);
 	err = s->run(s->arg);
-	left = left_to_fail();
+	left = left_to_fail(f);
 	igt_assert_f(!err || !left, "%s: fails although nothing made it: %s\n", *s->step,
 		     strerror(err));
 	if (err) {
-		found->caught++;
-		go_on(s, err, nth);
+		f->caught++;
+		go_on(s, f, err, nth);
 	}
 	if (s->check)
 		s->check(s->arg);
-	fail_from_now(left);
+	fail_from_now(f, left);
 	s->undo(s->arg);
-	left_undone = left_to_fail();
-	found->undone += left && !left_undone;
+	left_undone = left_to_fail(f);
+	f->undone += left && !left_undone;
 	return !left || !left_undone;
+}
+
+/* name: also of what fails. */
+static void fail_all(const struct pb_sweep *s, struct failures *f, const char *name)
+{
+	const struct held before = held_at_rest();
+	bool failed;
+
+	do {
+		failed = fail_one(s, f);
+		f->points += failed;
+		igt_assert(f->points < MAX_POINTS);
+		igt_assert_eq(pb_next_fd(), before.fd);
+		pb_wait_for_dmabufs(before.dmabufs);
+	} while (failed);
+	nothing_is_lost(f, name, &before);
+	igt_info("%s: %u %ss failed, and %u calls for it; %u while it was taken back\n", name,
+		 f->points, f->what, f->caught, f->undone);
 }
 
 void pb_fail_each(const struct pb_sweep *s)
 {
-	struct failures found = {};
-	struct held before;
-	bool failed = true;
-	unsigned int nth;
+	/* The latter is what shmem says when it gets no inode. */
+	static const int errnos[] = { ENOMEM, ENOSPC, 0 };
+	struct failures f = {
+		.file = fail_nth, .what = "allocation", .errnos = errnos,
+		.shmem_slack = SHMEM_SLACK,
+	};
 
-	pb_drop_caches();
-	before = held_now();
-	for (nth = 1; failed && nth < MAX_POINTS; nth++) {
-		failed = fail_one(s, nth, &found);
-		igt_assert_eq(pb_next_fd(), before.fd);
-		pb_wait_for_dmabufs(before.dmabufs);
-	}
-	igt_assert(!failed && found.caught);
-	nothing_is_lost(s->name, &before);
-	igt_info("%s: %u allocations failed, and %u calls for it; %u while it was taken back\n", s->name,
-		 nth - 2, found.caught, found.undone);
+	fail_all(s, &f, s->name);
+	igt_assert(f.caught);
+}
+
+void pb_fail_each_call(const struct pb_sweep *s, const struct pb_function *function)
+{
+	struct failures f = {
+		.file = fail_nth_call, .what = "call", .errnos = function->errnos,
+	};
+	char name[192];
+
+	choose_function(function);
+	snprintf(name, sizeof(name), "%s/%s", function->name, s->name);
+	fail_all(s, &f, name);
+	igt_require_f(f.points, "nothing calls %s()\n", function->name);
 }
 
 void pb_munmap(void *ptr, size_t len)

@@ -38,6 +38,7 @@ struct pb_pair {
 	char name[112];
 	const struct pb_exporter *exp;
 	const struct pb_device *imp;
+	const void *data;		/* of pb_run_pairs_with() */
 };
 
 struct pb_case {
@@ -94,6 +95,8 @@ extern int pb_n_exporters;
 void pb_setup(void);
 /* A subtest with one dynamic subtest for each pair. */
 void pb_run_pairs(const struct pb_case *cases, size_t count);
+/* Such a subtest, with something for it. */
+void pb_run_pairs_with(const struct pb_case *test, const void *data);
 /* Dynamic subtests of a subtest: one for each device, one for each exporter. */
 void pb_run_devices(void (*run)(const struct pb_device *dev));
 void pb_run_exporters(void (*run)(const struct pb_exporter *exp));
@@ -174,7 +177,7 @@ int pb_touch_pages(uint8_t *ptr, int num);
 void pb_permute(uint32_t *order, uint32_t n, uint64_t seed);
 /* Fixture: allocations may fail; skips everything where the kernel cannot make them. */
 void pb_fail_setup(void);
-/* What allocations are made to fail in. *step is where run() got to. */
+/* What allocations, or calls of a function, are made to fail in. *step is where run() got to. */
 struct pb_sweep {
 	const char *name;
 	const char *const *step;
@@ -193,6 +196,22 @@ struct pb_sweep {
  * call that failed has left. No descriptor, dma-buf, DMA mapping or memory may be left at the end.
  */
 void pb_fail_each(const struct pb_sweep *sweep);
+
+/* How a function of the kernel fails, and what a call for which it did may then say. */
+struct pb_function {
+	const char *name;
+	int64_t result;
+	int errnos[3];
+	const char *except;		/* calls from it never fail; a * at the end for any that starts so */
+};
+
+/* Fixture: functions may fail; skips everything where guest/fail_function.c is not loaded. */
+void pb_function_setup(void);
+/*
+ * The same with each call of a function. Skips where the kernel has no function of that name, and where
+ * neither run() nor undo() calls it.
+ */
+void pb_fail_each_call(const struct pb_sweep *sweep, const struct pb_function *function);
 /* munmap() may need memory. Then nothing is unmapped, and the next one does it. */
 void pb_munmap(void *ptr, size_t len);
 
