@@ -173,16 +173,16 @@ fatal_lane() {
 	lane_end
 }
 
-# judge_points WANTED DIR...: how many allocations were made to fail in these boots, each by itself? A kernel
+# judge_points WANTED DIR...: how many allocations and calls of functions were made to fail in these boots, each by itself? A kernel
 # without fail-nth makes none fail, and the tests that want it skip. T=NAME leaves most of them out.
 judge_points() {
 	local wanted=$1 points
 	shift
 	points=$("$COMPARE" points "$@")
 	if [ "$points" -gt "$wanted" ] || [ -n "${T:-}" ]; then
-		result PASS failure-points "$points points of failure injected"
+		result PASS "${PART:-}failure-points" "$points points of failure injected"
 	else
-		result FAIL failure-points "$points points of failure injected, more than $wanted are wanted"
+		result FAIL "${PART:-}failure-points" "$points points of failure injected, more than $wanted are wanted"
 	fi
 }
 

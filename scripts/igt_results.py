@@ -10,7 +10,8 @@ igt_results.py settled BASE EXPECT             did all pass for which chance is 
 igt_results.py compare LANE BASE CONVERTED EXPECT TSV [BASE2 CONVERTED2]...
 igt_results.py expect BASE EXPECT              rewrites EXPECT, keeping its reasons
 igt_results.py seconds DIR                     how long its tests took
-igt_results.py points DIR...                   how many points of failure (fail-nth) the tests met, in sum
+igt_results.py points DIR...                   how many points of failure (allocations, calls) the tests met, in sum
+igt_results.py functions BASE CONVERTED         how many calls of each function failed, on either kernel
 igt_results.py record DIR NAME=BOOT...         results of tests that had a boot each, in BOOT
 
 BASE and CONVERTED are the output directories of two boots (results.json, console.log).
@@ -105,12 +106,25 @@ class Run:
         return sum(t["end"] - t["start"] for t in times)
 
     def points(self):
-        """A subtest's text may have what its dynamic subtests say, too."""
+        """{(subtest, what failed): how often}; its text may have what its dynamic subtests say, too."""
         found = {}
         for name, test in self.tests.items():
-            for label, count in re.findall(r"(\S+): (\d+) allocations failed, and", test.get("out") or ""):
-                found["@".join(name.split("@")[:3]), label] = int(count)
-        return sum(found.values())
+            subtest = "@".join(name.split("@")[:3])
+            # To one that was skipped before it started, IGT's runner gives the dynamic subtests of the one before.
+            if self.result(subtest) == "skip":
+                continue
+            for label, count in re.findall(r"(\S+): (\d+) (?:allocations|calls) failed, and", test.get("out") or ""):
+                found[subtest, label] = int(count)
+        return found
+
+    def functions(self):
+        """{function: how many calls of it failed}"""
+        found = {}
+        for (_, label), count in self.points().items():
+            function, slash, _ = label.partition("/")
+            if slash:
+                found[function] = found.get(function, 0) + count
+        return found
 
     def text(self, name):
         parts = [name] + [n for n in self.tests if n.startswith(name + "@")]
@@ -338,7 +352,11 @@ def main(argv):
     elif verb == "record":
         record(args[0], args[1:])
     elif verb == "points":
-        print(sum(Run(directory).points() for directory in args))
+        print(sum(sum(Run(directory).points().values()) for directory in args))
+    elif verb == "functions":
+        base, converted = (Run(directory).functions() for directory in args)
+        for function in dict.fromkeys([*base, *converted]):
+            print(f"{function:<28}{base.get(function, '-'):>6}{converted.get(function, '-'):>6}")
     elif verb == "seconds":
         print(round(Run(args[0]).seconds()))
     else:

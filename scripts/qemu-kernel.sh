@@ -3,6 +3,7 @@
 # qemu-kernel.sh ARCH [OUT]: the kernel that QEMU boots, build[/base]/qemu-ARCH/image. BASE=1: of the
 # unpatched tree. Images are kept in the cache under the hash of what they are made of. With OUT, one
 # to count in (configs/qemu-bench.config) is OUT/image, and the modules of bench/ for it are beside it.
+# Beside an image without is fail_function.ko, guest/fail_function.c for it, where kernels have what that takes.
 # CONFIG=kcsan: KCSAN watches the floors and what is around them.
 set -euo pipefail
 # shellcheck source=scripts/lib.sh
@@ -33,14 +34,29 @@ compile() {
 	stage "qemu-kernel: $(grep -c 'warning:' "$dir/build.log" || true) warnings, log ${dir#"$TOP"/}/build.log"
 }
 
-# modules DIR FRAGMENT...: the image may come from the cache, so that nobody can tell modpost what it has.
+# modules SOURCE OUT DIR FRAGMENT...: the image may come from the cache, so that nobody can tell modpost what it has.
 modules() {
-	local dir=$1 cross='' log=$BUILD/log/bench-modules-$ARCH${BASE:+-base}.log
-	configure "$@"
+	local source=$1 out=$2 dir=$3 cross='' log=$BUILD/log/$1-modules-$ARCH${BASE:+-base}.log
+	configure "${@:3}"
 	case $ARCH in arm64) cross=aarch64-linux-gnu- ;; esac
 	run "$dir/prepare.log" kbuild "$dir" "$ARCH" modules_prepare
 	run "$log" make --no-print-directory -C "$dir" "ARCH=$ARCH" "CROSS_COMPILE=$cross" "CC=ccache ${cross}gcc" \
-		LOCALVERSION= KBUILD_MODPOST_WARN=1 "M=$TOP/bench" "MO=$BENCH" modules
+		LOCALVERSION= KBUILD_MODPOST_WARN=1 "M=$TOP/$source" "MO=$out" modules
+}
+
+# fail_function DIR KEY FRAGMENT...
+fail_function() {
+	local dir=$1 kept
+	kept=$KEPT/fail_function-$ARCH${BASE:+base}${CONFIG:-}-$(
+		{ echo "$2"; cat "$TOP"/guest/{Kbuild,fail_function.c}; } | sha256sum | cut -c1-24
+	)
+	if [ ! -s "$kept" ]; then
+		stage "qemu-kernel: guest/fail_function.c for ${dir#"$TOP"/}"
+		modules guest "$dir/guest" "$dir" "${@:3}"
+		keep "$dir/guest/fail_function.ko" "$kept"
+	fi
+	ln -sfn "$kept" "$dir/fail_function.ko"
+	touch -a "$kept"
 }
 
 "$TOP/scripts/source.sh"
@@ -73,5 +89,7 @@ touch -a "$kept"
 if [ -n "$BENCH" ]; then
 	mkdir -p "$BENCH"
 	cp "$kept" "$BENCH/image"
-	modules "$dir" "${fragments[@]}"
+	modules bench "$BENCH" "$dir" "${fragments[@]}"
+elif grep -qx CONFIG_KPROBES=y "${fragments[@]}"; then
+	fail_function "$dir" "$key" "${fragments[@]}"
 fi

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0
 # qemu-root.sh ARCH: the guest's root for a kernel of that architecture, build/qemu-root-ARCH.cpio:
 # Debian's busybox, libc and libdrm (unpacked, nothing of them runs here), our tests of igt-tests/
-# and guest/qemu-init.
+# and guest/qemu-init. With the module for a kernel that is built here it is root.cpio beside that.
 set -euo pipefail
 # shellcheck source=scripts/lib.sh
 . "$(dirname "$0")/lib.sh"
@@ -80,6 +80,24 @@ pack() {
 	rm -rf "$new"
 }
 
+# with_module DIR: the kernel unpacks one archive after the other.
+with_module() {
+	local new=$1/root.new
+	rm -rf "$new"
+	mkdir -p "$new/modules"
+	cp -L "$1/fail_function.ko" "$new/modules/"
+	find "$new" -exec touch -h -d @0 {} +
+	{
+		cat "$CPIO"
+		(cd "$new" && find modules | LC_ALL=C sort | cpio --quiet --reproducible -R 0:0 -o -H newc)
+	} >"$1/root.cpio"
+	rm -rf "$new"
+}
+
 if [ ! -e "$ROOT/made" ]; then fetch; fi
 tests
 pack
+for base in '' 1; do
+	dir=$(BASE=$base qemu_dir "$ARCH")
+	[ ! -e "$dir/fail_function.ko" ] || with_module "$dir"
+done

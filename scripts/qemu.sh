@@ -23,7 +23,7 @@ parts_of() {
 	case $1 in
 	arm64) echo kunit kunit-swiotlb kunit-iommu kunit-noncoherent failing-iommu virtio-gpu stress pl111 ili9341 exynos noncoherent swiotlb ;;
 	arm) echo kunit failing highmem pl111 fimd tegra tegra-iommu armada ;;
-	x86_64) echo kunit kunit-iommu intel-iommu virtio-iommu amd-iommu imports vfio vfio-no-route udmabuf kvm stress ili9341 igt-arcpgu igt-virtio-gpu ;;
+	x86_64) echo kunit kunit-iommu intel-iommu virtio-iommu amd-iommu imports vfio vfio-no-route udmabuf kvm stress inject inject-direct ili9341 igt-arcpgu igt-virtio-gpu ;;
 	*) die "there are no QEMU lanes for $1, but for arm64, arm and x86_64" ;;
 	esac
 }
@@ -45,14 +45,19 @@ VFIO=(-device edu -object "memory-backend-memfd,id=pool,size=16M,share=on"
 # machine has none), DTS (what is added to its device tree), APPEND (to the kernel's command line),
 # TESTS, ALSO (on the converted kernel alone, the other does not survive), WITHOUT (subtests that are left out), LIMIT (seconds), FILTER (of KUnit's suites), SUITES (whose
 # allocations fail), WANT (what has to be so in both kernels, regular expressions for lines of "facts"),
-# SCREEN (QEMU shows what the device reads).
+# SCREEN (QEMU shows what the device reads), POINTS (more than so many failures are wanted; functions fail, too, and
+# what is leaked is looked for).
 part() {
 	# Without CRCs, and without panfrost, these skip everywhere; the last one wants a quiet machine.
 	WITHOUT='scanout-crc|sigbus-after-purge|needed-is-kept|exported-is-kept|no-memory-left'
-	BOARD='' SCREEN='' ALSO='' DTS=() WANT=() LIMIT=${QEMU_LIMIT:-300} TESTS=$ALL_TESTS FILTER='d[rm]*'
+	BOARD='' SCREEN='' ALSO='' POINTS='' DTS=() WANT=() LIMIT=${QEMU_LIMIT:-300} TESTS=$ALL_TESTS FILTER='d[rm]*'
 	if [ "$1" = kunit ]; then FILTER='*'; fi
 	SUITES=$FAILING_SUITES
-	if [ "$1" = stress ]; then TESTS=prime_backing_stress,prime_backing_failing LIMIT=${QEMU_LIMIT:-900}; fi
+	case $1 in
+	# What makes functions fail is there for part inject alone.
+	stress) TESTS=prime_backing_stress,prime_backing_failing WITHOUT+='|function-.*' LIMIT=${QEMU_LIMIT:-900} ;;
+	inject*) TESTS=prime_backing_failing LIMIT=${QEMU_LIMIT:-900} ;;
+	esac
 	"part_$ARCH" "$1"
 }
 
@@ -154,6 +159,20 @@ part_arm() {
 	esac
 }
 
+# functions_fail PART: where they do.
+functions_fail() {
+	case $1 in
+	inject) POINTS=1500 ;;
+	# With huge pages what is imported lies in a row. Allocations fail in User Mode Linux as well.
+	inject-direct)
+		POINTS=200 TESTS='prime_backing_failing:function-.*'
+		APPEND+=" QEMU_TIMEOUT=300 transparent_hugepage_shmem=always"
+		;;
+	*) return 0 ;;
+	esac
+	APPEND+=" kmemleak=on QEMU_LEAKS=1"
+}
+
 part_x86_64() {
 	QEMU='qemu-system-x86_64'
 	MACHINE=(-M q35 -cpu max -accel "tcg,thread=multi" -smp 2 -m 1024 -vga none)
@@ -163,13 +182,13 @@ part_x86_64() {
 	esac
 	case $1 in
 	kunit-iommu) WANT=("^device of suites: .*: group [0-9]+ of DMAR") ;;
-	intel-iommu | stress | imports | udmabuf | vfio*) WANT=("^device: virtio_gpu .*IOMMU group [0-9]+ of dmar.*, DMA") ;;
+	intel-iommu | stress | inject | imports | udmabuf | vfio*) WANT=("^device: virtio_gpu .*IOMMU group [0-9]+ of dmar.*, DMA") ;;
 	virtio-iommu) WANT=("^device: virtio_gpu .*IOMMU group [0-9]+ of .*virtio.*, DMA") ;;
 	amd-iommu) WANT=("^device: virtio_gpu .*IOMMU group [0-9]+ of ivhd.*, DMA") ;;
-	ili9341) WANT=('^device: ili9341 .*: direct') ;;
+	ili9341 | inject-direct) WANT=('^device: ili9341 .*: direct') ;;
 	esac
 	case $1 in
-	kunit-iommu | intel-iommu | stress | imports | udmabuf | vfio*) MACHINE+=(-device "intel-iommu,intremap=off") ;;
+	kunit-iommu | intel-iommu | stress | inject | imports | udmabuf | vfio*) MACHINE+=(-device "intel-iommu,intremap=off") ;;
 	virtio-iommu) MACHINE+=(-device virtio-iommu-pci) ;;
 	amd-iommu) MACHINE+=(-device amd-iommu) ;;
 	esac
@@ -184,13 +203,15 @@ part_x86_64() {
 	udmabuf) TESTS=prime_backing_udmabuf MACHINE+=("${BLOB_GPU[@]}") ;;
 	kvm) TESTS=kvm_backing_guest APPEND+=" transparent_hugepage_shmem=always" ;;
 	stress) MACHINE+=("${BLOB_GPU[@]}") APPEND+=" QEMU_TIMEOUT=300" ;;
-	ili9341) BOARD='qemu-x86_64' APPEND+=" cma=256M" ;;
+	inject) MACHINE+=("${GPU[@]}") APPEND+=" QEMU_TIMEOUT=300" ;;
+	ili9341 | inject-direct) BOARD='qemu-x86_64' APPEND+=" cma=256M" ;;
 	esac
 	# The kernel trusts the host bridge of processors since Zen with what devices send each other.
 	case $1 in
 	vfio) SCREEN=1 MACHINE[3]+=",family=23" ;;
 	vfio-no-route) TESTS='vfio_backing_edu:bar-import|bar-refused' ;;
 	esac
+	functions_fail "$1"
 }
 
 # source_tree DIR: the device tree's source: QEMU's own, ours, or a board's of the kernel.
@@ -274,12 +295,20 @@ boot_unpatched() {
 		xargs -r rm -rf
 }
 
+# initrd BASE: where functions fail, the guest's root has a module in it, for one kernel alone.
+initrd() {
+	[ -n "$POINTS" ] || return 0
+	INITRD=(-initrd "$(BASE=$1 qemu_dir "$ARCH")/root.cpio")
+}
+
 # both DIR ARGUMENT...: the two kernels beside each other, in DIR/base and DIR/converted.
 both() {
 	local dir=$1 other
 	shift
+	initrd ''
 	boot "$CONVERTED" "$dir/converted" "$@" ${ALSO:+"QEMU_ALSO=$ALSO"} &
 	other=$!
+	initrd 1
 	boot_unpatched "$dir/base" "$@"
 	wait "$other"
 }
@@ -352,6 +381,11 @@ tests() {
 	"$COMPARE" compare "$LANE/$part" "$dir/base" "$dir/converted" "$TOP/expect/qemu-$ARCH-$part.txt" "$RESULTS" || failed=1
 	[ "$part" != stress ] || judge_points 500 "$dir/converted"
 	"$RESULTS_OF" counts "$RESULTS" "$LANE" "$part" "$dir/base/console.log" "$dir/converted/console.log" || failed=1
+	if [ -n "$POINTS" ]; then
+		"$RESULTS_OF" leaks "$RESULTS" "$LANE" "$part" "$dir/base/console.log" "$dir/converted/console.log" || failed=1
+		PART=$part/ judge_points "$POINTS" "$dir/converted"
+		"$COMPARE" functions "$dir/base" "$dir/converted" >"$dir/functions.txt"
+	fi
 	[ -z "$SCREEN" ] || "$RESULTS_OF" pictures "$RESULTS" "$LANE" "$part" "$dir/base" "$dir/converted" || failed=1
 	LANE_FAILED=$((LANE_FAILED + failed))
 }

@@ -19,6 +19,8 @@ qemu_results.py reports TSV LANE PART BASE CONVERTED LIST    complaints of two K
                                              have to be in LIST (part of the line, tab, reason)
 qemu_results.py failing TSV LANE PART LOG SUITES LIST    whether all of SUITES passed with allocations that
                                              fail, what was leaked, and complaints that LIST does not know
+qemu_results.py leaks TSV LANE PART BASE CONVERTED    what kmemleak found behind the tests, and not on the
+                                             unpatched kernel
 """
 import fnmatch
 import json
@@ -276,6 +278,15 @@ def leaks_of(lines):
             if line.startswith("unreferenced object")]
 
 
+def leaks(tsv, lane, part, base, converted):
+    known, lines = leaks_of(lines_of(base)), lines_of(converted)
+    rows = [("FAIL", f"leak: {leak}", "not on the unpatched kernel") for leak in dict.fromkeys(leaks_of(lines))
+            if leak not in known]
+    if not any("qemu: scan 2" in line for line in lines):
+        rows.append(("FAIL", "leaks", "nobody looked for any"))
+    return add_rows(tsv, lane, part, rows or [("PASS", "leaks", f"{len(known)} on the unpatched kernel")])
+
+
 def verdict(part, bad, rest):
     """Only for want of an IOMMU may a case skip, where there is none."""
     if bad or ("# SKIP" in rest and ("IOMMU" not in rest or has_iommu(part))):
@@ -297,7 +308,7 @@ def failing(tsv, lane, part, log, suites, path):
 
 def main(argv):
     verbs = {"json": write_json, "facts": facts, "counts": counts, "reports": reports,
-             "pictures": pictures, "judge": judge, "kunit": kunit, "expect": expect, "failing": failing}
+             "pictures": pictures, "judge": judge, "kunit": kunit, "expect": expect, "failing": failing, "leaks": leaks}
     if len(argv) < 3 or argv[1] not in verbs:
         sys.exit(__doc__)
     return verbs[argv[1]](*argv[2:])

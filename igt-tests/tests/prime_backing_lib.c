@@ -877,7 +877,7 @@ static long dma_mappings(void)
 /* What a leak makes more. */
 struct held {
 	int fd, dmabufs;
-	long mappings, pins, shmem, memory;	/* the latter two in KiB */
+	long mappings, pins, shmem, orphans, memory;	/* the latter three in KiB */
 };
 
 /*
@@ -885,6 +885,9 @@ struct held {
  * to its log meanwhile, which may be in shmem, too.
  */
 #define SHMEM_SLACK 32
+
+/* A page or two of a process may be in between; the smallest of these buffers has eight. */
+#define ORPHANS_SLACK 16
 
 /*
  * Other memory comes and goes with the kernel's caches; less than a page for each failure is. Each
@@ -917,13 +920,22 @@ static long pins(void)
 	return pb_vmstat("nr_foll_pin_acquired") - pb_vmstat("nr_foll_pin_released");
 }
 
+/* Pages that somebody keeps after their file has gone: they stay on their list. */
+static long orphans(void)
+{
+	return pb_meminfo("Active(anon):") + pb_meminfo("Inactive(anon):") +
+	       pb_meminfo("Unevictable:") - pb_meminfo("AnonPages:") - pb_meminfo("Shmem:");
+}
+
+/* Each processor has pages that are on no list yet, until caches are dropped. */
 static struct held held_now(void)
 {
 	pb_drop_caches();
 	refresh_counts();
 	return (struct held){
 		.fd = pb_next_fd(), .dmabufs = pb_count_dmabufs(), .mappings = dma_mappings(),
-		.pins = pins(), .shmem = pb_meminfo("Shmem:"), .memory = -available(),
+		.pins = pins(), .shmem = pb_meminfo("Shmem:"), .orphans = orphans(),
+		.memory = -available(),
 	};
 }
 
@@ -953,6 +965,7 @@ static bool holds_more(const struct failures *f, const struct held *before, cons
 {
 	return now->mappings > before->mappings || now->pins != before->pins ||
 	       now->shmem > before->shmem + f->shmem_slack ||
+	       now->orphans > before->orphans + ORPHANS_SLACK ||
 	       now->memory > before->memory + memory_slack();
 }
 
@@ -965,9 +978,10 @@ static void nothing_is_lost(const struct failures *f, const char *name, const st
 		usleep(10000);
 		now = held_now();
 	}
-	igt_info("%s: %ld DMA mappings, %ld pins, %ld KiB of shmem, %ld KiB of memory more than before\n",
+	igt_info("%s: %ld DMA mappings, %ld pins, %ld KiB of shmem, %ld KiB of no file, %ld KiB of memory more than before\n",
 		 name, now.mappings - before->mappings, now.pins - before->pins,
-		 now.shmem - before->shmem, now.memory - before->memory);
+		 now.shmem - before->shmem, now.orphans - before->orphans,
+		 now.memory - before->memory);
 	igt_assert_f(!holds_more(f, before, &now), "%s: memory or a mapping was lost\n", name);
 }
 
@@ -1055,7 +1069,6 @@ void pb_fail_each_call(const struct pb_sweep *s, const struct pb_function *funct
 	choose_function(function);
 	snprintf(name, sizeof(name), "%s/%s", function->name, s->name);
 	fail_all(s, &f, name);
-	igt_require_f(f.points, "nothing calls %s()\n", function->name);
 }
 
 void pb_munmap(void *ptr, size_t len)
