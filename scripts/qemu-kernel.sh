@@ -24,6 +24,15 @@ configure() {
 	kconfig "$1" "$ARCH" tinyconfig "${@:2}"
 }
 
+# compiler: the one that kbuild takes; others come and go.
+compiler() {
+	case $ARCH in
+	arm64) aarch64-linux-gnu-gcc -v 2>&1 ;;
+	arm) arm-linux-gnueabihf-gcc -v 2>&1 ;;
+	*) gcc -v 2>&1 ;;
+	esac
+}
+
 # compile DIR FRAGMENT...
 compile() {
 	local dir=$1
@@ -78,7 +87,7 @@ mkdir -p "$dir"
 exec 8>"$dir/.lock"
 flock 8
 cross_packages "$ARCH"
-key=$({ state_key "$dir/../linux"; cat "${fragments[@]}" "$TOP/scripts/tree.sh"; compilers; } | sha256sum | cut -c1-24)
+key=$({ state_key "$dir/../linux"; cat "${fragments[@]}" "$TOP/scripts/tree.sh"; compiler; } | sha256sum | cut -c1-24)
 kept=$KEPT/${BENCH:+bench}$ARCH${BASE:+base}${CONFIG:-}-$key
 if [ ! -s "$kept" ]; then
 	compile "$dir" "${fragments[@]}"
