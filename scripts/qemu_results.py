@@ -242,10 +242,10 @@ def kunit(tsv, lane, part, directory, path):
     return add_rows(tsv, lane, part, rows)
 
 
-def complaints(log):
-    """{report without what changes: the suite and case it came from}"""
+def complaints(log, kernel="converted"):
+    """[suite and case: report without what changes]"""
     lines = [re.sub(r"^(\[ *\d+\.\d+\](\[ *\w+\])? )+", "", line) for line in lines_of(log)]
-    known = report.known_reports()
+    known = report.known_reports(kernel)
     found = {}
     for index, line in enumerate(lines):
         if line.startswith(("Kernel command line", "Unknown kernel")) or not report.REPORT.search(line):
@@ -256,7 +256,7 @@ def complaints(log):
 
 
 def reports(tsv, lane, part, base, converted, path):
-    known, listed = complaints(base), kunit_results.read_list(path)
+    known, listed = complaints(base, "unpatched"), kunit_results.read_list(path)
     rows = []
     for line in complaints(converted):
         if line in known:
