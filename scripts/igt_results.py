@@ -6,7 +6,7 @@ igt_results.py select LIST DIR [NAME]          the runner's input in DIR from a 
                                                BINARY[@SUBTEST], * for anything
 igt_results.py only DIR LIST NAME...           the same for the binaries that these subtests are of
 igt_results.py again BASE CONVERTED EXPECT     names that are not as they should be
-igt_results.py settled BASE EXPECT             did all pass for which chance is in EXPECT?
+igt_results.py settled BASE EXPECT             did all pass in which chance has a part on both kernels?
 igt_results.py compare LANE BASE CONVERTED EXPECT TSV [BASE2 CONVERTED2]...
 igt_results.py expect BASE EXPECT              rewrites EXPECT, keeping its reasons
 igt_results.py seconds DIR                     how long its tests took
@@ -345,7 +345,8 @@ def main(argv):
         print("\n".join(again(Run(args[0]), Run(args[1]), Expectations(args[2]))))
     elif verb == "settled":
         base, expect = Run(args[0]), Expectations(args[1])
-        return any("|" in expect.of(name)[0] and base.result(name) != "pass" for name in base.names())
+        both = [name for name in base.names() if "|" in expect.of(name)[0] and expect.of(name)[0] == expect.of(name)[1]]
+        return any(base.result(name) != "pass" for name in both)
     elif verb == "compare":
         runs = [Run(directory) for directory in args[1:3] + args[5:]]
         return compare(args[0], Expectations(args[3]), args[4], *zip(runs[::2], runs[1::2]))
