@@ -127,7 +127,7 @@ boot_one() {
 # boot_base LANE DIRECTORY ARGUMENTS BINARY SUBTEST: on the unpatched kernel, which may hang until it is
 # stopped: or what the same boot left before.
 boot_base() {
-	local kept LIST=/dev/null TESTS=/mnt/build/igt-tests BOOT_OPTS=("$3" "$4@$5")
+	local kept LIST=/dev/null TESTS=/mnt/build/igt-tests/$4 BOOT_OPTS=("$3" "$4@$5")
 	kept=$CACHE/baseline/${1//\//-}-$5-$(baseline_key)
 	rm -rf "$2"
 	if from_before "$kept" "$2"; then return; fi
@@ -213,7 +213,7 @@ baseline_key() {
 			"$TOP/expect/kernel-reports.txt"
 		# Wherever the project lies.
 		printf '%s\n' "${BOOT_OPTS[@]//$TOP/}"
-		case $TESTS in /mnt/*) (cd "$TOP${TESTS#/mnt}" && find . -type f -exec sha256sum {} + | sort) ;; esac
+		case $TESTS in /mnt/*) (cd "$TOP" && find "${TESTS#/mnt/}" -type f -exec sha256sum {} + | sort) ;; esac
 		sed -n "s|^/mnt/\([^[:space:]]*\).*|$TOP/\1|p" "$LIST" | xargs -r sha256sum | cut -d' ' -f1
 		printf '%s\n' "${BOOT_OPTS[@]}" | tr ' ' '\n' | sed -n 's/^dtb=//p' | xargs -r sha256sum | cut -d' ' -f1
 	} | sha256sum | cut -c1-16
