@@ -714,8 +714,7 @@ void pb_verify_marks(const struct pb_view *view, uint64_t seed, size_t step, con
 	end(view, false);
 }
 
-/* 0, or the errno. */
-static int put_file(const char *path, const char *value)
+int pb_put_file(const char *path, const char *value)
 {
 	const int fd = open(path, O_WRONLY | O_CLOEXEC);
 	int err = 0;
@@ -762,7 +761,7 @@ static int fail_nth = -1;
 
 static void set_file(const char *path, const char *value)
 {
-	igt_require_f(!put_file(path, value), "no %s: the kernel cannot make allocations fail\n",
+	igt_require_f(!pb_put_file(path, value), "no %s: the kernel cannot make allocations fail\n",
 		      path);
 }
 
@@ -798,9 +797,9 @@ static void choose_function(const struct pb_function *function)
 	char result[24];
 
 	snprintf(result, sizeof(result), "%lld", (long long)function->result);
-	igt_assert_eq(put_file(CALLS "retval", result), 0);
-	igt_assert_eq(put_file(CALLS "except", function->except ?: "\n"), 0);
-	igt_require_f(!put_file(CALLS "function", function->name), "this kernel has no %s()\n",
+	igt_assert_eq(pb_put_file(CALLS "retval", result), 0);
+	igt_assert_eq(pb_put_file(CALLS "except", function->except ?: "\n"), 0);
+	igt_require_f(!pb_put_file(CALLS "function", function->name), "this kernel has no %s()\n",
 		      function->name);
 }
 
@@ -1242,7 +1241,7 @@ long pb_vmstat(const char *key)
 
 void pb_drop_caches(void)
 {
-	igt_assert_eq(put_file("/proc/sys/vm/drop_caches", "1"), 0);
+	igt_assert_eq(pb_put_file("/proc/sys/vm/drop_caches", "1"), 0);
 }
 
 #define ZRAM "/dev/zram0"
@@ -1273,12 +1272,12 @@ static bool take_zram(void)
 	char size[32];
 
 	snprintf(size, sizeof(size), "%lu", ZRAM_SIZE);
-	return !put_file(ZRAM_SYSFS "disksize", size);
+	return !pb_put_file(ZRAM_SYSFS "disksize", size);
 }
 
 static void give_zram_back(void)
 {
-	igt_assert_eq(put_file(ZRAM_SYSFS "reset", "1"), 0);
+	igt_assert_eq(pb_put_file(ZRAM_SYSFS "reset", "1"), 0);
 }
 
 bool pb_try_swap_on(void)
@@ -1340,7 +1339,7 @@ static bool little_swapped(long goal)
 /* Memory that stays. Not enough of it, and this process, not the test, is the one to be killed. */
 static void press(bool (*go_on)(long goal), long goal)
 {
-	if (put_file("/proc/self/oom_score_adj", "1000"))
+	if (pb_put_file("/proc/self/oom_score_adj", "1000"))
 		_exit(1);
 	while (go_on(goal)) {
 		const bool far = pb_meminfo("MemAvailable:") > 4 * (long)(PRESS_FAR >> 10);

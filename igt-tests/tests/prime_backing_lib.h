@@ -169,6 +169,8 @@ void pb_verify(const struct pb_view *view, uint64_t seed, const char *what);
 void pb_mark(const struct pb_view *view, uint64_t seed, size_t step);
 void pb_verify_marks(const struct pb_view *view, uint64_t seed, size_t step, const char *what);
 
+/* Writes a file of sysfs or the like: 0, or the errno. */
+int pb_put_file(const char *path, const char *value);
 /* Reads, or writes back, one byte: 0, or the signal that this raised. */
 int pb_touch(volatile uint8_t *p, bool write);
 /* Writes each page: 0, or an errno. A fault without memory is a bus error, or tried again. */

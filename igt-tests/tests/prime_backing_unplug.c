@@ -47,19 +47,6 @@ struct plugged {
 	struct pb_exporter exp;
 };
 
-static int put(const char *path, const char *value)
-{
-	const int fd = open(path, O_WRONLY | O_CLOEXEC);
-	int err = 0;
-
-	if (fd < 0)
-		return errno;
-	if (write(fd, value, strlen(value)) < 0)
-		err = errno;
-	close(fd);
-	return err;
-}
-
 #define NAME "prime-backing"
 #define VKMS "/sys/kernel/config/vkms/" NAME "/"
 
@@ -87,7 +74,7 @@ static void vkms_require(void)
 		igt_assert_f(!mkdir(path, 0755), "mkdir %s: %m\n", path);
 	}
 	/* A primary one. */
-	igt_assert_eq(put(VKMS "planes/plane/type", "1"), 0);
+	igt_assert_eq(pb_put_file(VKMS "planes/plane/type", "1"), 0);
 	for (size_t i = 0; i < ARRAY_SIZE(vkms_links); i++)
 		igt_assert_f(!symlink(vkms_links[i].to, vkms_links[i].link), "link %s: %m\n",
 			     vkms_links[i].link);
@@ -99,7 +86,7 @@ static void vkms_remove(void)
 
 	if (access(VKMS "enabled", F_OK))
 		return;
-	put(VKMS "enabled", "0");
+	pb_put_file(VKMS "enabled", "0");
 	for (size_t i = 0; i < ARRAY_SIZE(vkms_links); i++)
 		unlink(vkms_links[i].link);
 	for (int i = ARRAY_SIZE(vkms_dirs) - 1; i >= 0; i--) {
@@ -110,12 +97,12 @@ static void vkms_remove(void)
 
 static void vkms_in(void)
 {
-	igt_assert_eq(put(VKMS "enabled", "1"), 0);
+	igt_assert_eq(pb_put_file(VKMS "enabled", "1"), 0);
 }
 
 static void vkms_out(void)
 {
-	igt_assert_eq(put(VKMS "enabled", "0"), 0);
+	igt_assert_eq(pb_put_file(VKMS "enabled", "0"), 0);
 }
 
 static const char *vkms_sysfs(void)
@@ -167,12 +154,12 @@ static void virtio_in(void)
 
 	snprintf(bound, sizeof(bound), VIRTIO "%s", virtio_device);
 	if (access(bound, F_OK))
-		igt_assert_eq(put(VIRTIO "bind", virtio_device), 0);
+		igt_assert_eq(pb_put_file(VIRTIO "bind", virtio_device), 0);
 }
 
 static void virtio_out(void)
 {
-	igt_assert_eq(put(VIRTIO "unbind", virtio_device), 0);
+	igt_assert_eq(pb_put_file(VIRTIO "unbind", virtio_device), 0);
 }
 
 static const struct plug plugs[] = {

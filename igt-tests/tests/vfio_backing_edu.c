@@ -913,15 +913,30 @@ static void bar_ranges_picture(const struct pb_device *dev)
 	picture(dev, "bar-ranges", true);
 }
 
+/* A BAR as a dma-buf that the device takes. */
+static int peer_bar(const struct pb_device *dev)
+{
+	open_bar();
+	require_peer(dev);
+	return some_bar();
+}
+
+/* And has taken. */
+static int import_bar(const struct pb_device *dev, struct pb_import *imp)
+{
+	const int dmabuf = peer_bar(dev);
+
+	pb_import(imp, dev, dmabuf);
+	return dmabuf;
+}
+
 /* Catches: a mapping of the CPU past the device's owner, who may have it reset. */
 static void bar_mmap(const struct pb_device *dev)
 {
 	struct pb_import imp;
 	int dmabuf;
 
-	open_bar();
-	require_peer(dev);
-	dmabuf = some_bar();
+	dmabuf = peer_bar(dev);
 	igt_assert(mmap(NULL, SIZE, PROT_READ, MAP_SHARED, dmabuf, 0) == MAP_FAILED);
 	pb_import(&imp, dev, dmabuf);
 	igt_assert_lte(pb_map_offset(imp.drm, imp.handle), -1);
@@ -960,10 +975,7 @@ static void revoked(const struct pb_device *dev, void (*by)(void))
 	struct pb_import imp;
 	int dmabuf;
 
-	open_bar();
-	require_peer(dev);
-	dmabuf = some_bar();
-	pb_import(&imp, dev, dmabuf);
+	dmabuf = import_bar(dev, &imp);
 	by();
 	assert_revoked(dev, dmabuf);
 	if (bar.device >= 0) {
@@ -992,10 +1004,7 @@ static void bar_reset(const struct pb_device *dev)
 	struct pb_import imp;
 	int dmabuf;
 
-	open_bar();
-	require_peer(dev);
-	dmabuf = some_bar();
-	pb_import(&imp, dev, dmabuf);
+	dmabuf = import_bar(dev, &imp);
 	igt_require_f(!ioctl(bar.device, VFIO_DEVICE_RESET), "the device cannot be reset: %m\n");
 	igt_assert_eq(import_errno(dev, dmabuf), 0);
 	pb_import_close(&imp);
@@ -1010,10 +1019,7 @@ static void bar_dmabuf_first(const struct pb_device *dev)
 	struct pb_import imp;
 	int dmabuf;
 
-	open_bar();
-	require_peer(dev);
-	dmabuf = some_bar();
-	pb_import(&imp, dev, dmabuf);
+	dmabuf = import_bar(dev, &imp);
 	close(dmabuf);
 	revoke_by_config();
 	revoke_by_close();
