@@ -17,6 +17,5 @@ for arch in x86_64 arm64 arm; do
 	"$TOP/scripts/compile-check.sh" "$arch" all || LANE_FAILED=1
 	stage "compile-check $arch: $(($(date +%s) - started)) s"
 done
-note "$(awk -F'\t' '{ n[$1]++ } END {
-	printf "%d passed, %d failed, %d skipped", n["PASS"], n["FAIL"], n["SKIP"] }' "$RESULTS")"
+note "$(tally '')"
 lane_end

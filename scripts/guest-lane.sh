@@ -283,7 +283,4 @@ beside() { [ -z "${BESIDE:-}" ] || kill "-$1" -- "-$BESIDE" 2>/dev/null || true;
 
 judge_reports() { judge_log "${PART:-}$1-kernel-log" "$2"; }
 
-lane_summary() {
-	note "$(awk -F'\t' '{ n[$1]++ } END {
-		printf "%d passed, %d failed, %d skipped", n["PASS"], n["FAIL"], n["SKIP"] }' "$RESULTS")"
-}
+lane_summary() { note "$(tally '')"; }

@@ -231,6 +231,12 @@ matrix_result() {
 	fi
 }
 
+# tally [PREFIX]: how many results there are, of names that begin so.
+tally() {
+	awk -F'\t' -v "prefix=${1:-}" 'substr($3, 1, length(prefix)) == prefix { n[$1]++ } END {
+		printf "%d passed, %d failed, %d skipped", n["PASS"], n["FAIL"], n["SKIP"] }' "$RESULTS"
+}
+
 # test_failures TSV: what failed, a line each. That a part did not run at all, or failed on the unpatched
 # kernel, is no test that found anything.
 test_failures() {

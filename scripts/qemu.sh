@@ -45,17 +45,20 @@ VFIO=(-device edu -object "memory-backend-memfd,id=pool,size=16M,share=on"
 # machine has none), DTS (what is added to its device tree), APPEND (to the kernel's command line),
 # TESTS, ALSO (on the converted kernel alone, the other does not survive), WITHOUT (subtests that are left out), LIMIT (seconds), FILTER (of KUnit's suites), SUITES (whose
 # allocations fail), WANT (what has to be so in both kernels, regular expressions for lines of "facts"),
-# SCREEN (QEMU shows what the device reads), POINTS (more than so many failures are wanted; functions fail, too, and
-# what is leaked is looked for).
+# SCREEN (QEMU shows what the device reads), POINTS (more than so many failures are wanted), FUNCTIONS (they fail,
+# too, and what is leaked is looked for).
 part() {
 	# Without CRCs, and without panfrost, these skip everywhere; the last one wants a quiet machine.
 	WITHOUT='scanout-crc|sigbus-after-purge|needed-is-kept|exported-is-kept|no-memory-left'
-	BOARD='' SCREEN='' ALSO='' POINTS='' DTS=() WANT=() LIMIT=${QEMU_LIMIT:-300} TESTS=$ALL_TESTS FILTER='d[rm]*'
+	BOARD='' SCREEN='' ALSO='' POINTS='' FUNCTIONS='' DTS=() WANT=() LIMIT=${QEMU_LIMIT:-300} TESTS=$ALL_TESTS FILTER='d[rm]*'
 	if [ "$1" = kunit ]; then FILTER='*'; fi
 	SUITES=$FAILING_SUITES
 	case $1 in
 	# What makes functions fail is there for part inject alone.
-	stress) TESTS=prime_backing_stress,prime_backing_failing WITHOUT+='|function-.*' LIMIT=${QEMU_LIMIT:-900} ;;
+	stress)
+		TESTS=prime_backing_stress,prime_backing_failing WITHOUT+='|function-.*'
+		POINTS=500 LIMIT=${QEMU_LIMIT:-900}
+		;;
 	inject*) TESTS=prime_backing_failing LIMIT=${QEMU_LIMIT:-900} ;;
 	esac
 	"part_$ARCH" "$1"
@@ -170,7 +173,7 @@ functions_fail() {
 		;;
 	*) return 0 ;;
 	esac
-	APPEND+=" kmemleak=on QEMU_LEAKS=1"
+	FUNCTIONS=1 APPEND+=" kmemleak=on QEMU_LEAKS=1"
 }
 
 part_x86_64() {
@@ -297,7 +300,7 @@ boot_unpatched() {
 
 # initrd BASE: where functions fail, the guest's root has a module in it, for one kernel alone.
 initrd() {
-	[ -n "$POINTS" ] || return 0
+	[ -n "$FUNCTIONS" ] || return 0
 	INITRD=(-initrd "$(BASE=$1 qemu_dir "$ARCH")/root.cpio")
 }
 
@@ -379,11 +382,10 @@ tests() {
 	done
 	wanted "$part" "$dir" base converted
 	"$COMPARE" compare "$LANE/$part" "$dir/base" "$dir/converted" "$TOP/expect/qemu-$ARCH-$part.txt" "$RESULTS" || failed=1
-	[ "$part" != stress ] || judge_points 500 "$dir/converted"
 	"$RESULTS_OF" counts "$RESULTS" "$LANE" "$part" "$dir/base/console.log" "$dir/converted/console.log" || failed=1
-	if [ -n "$POINTS" ]; then
+	[ -z "$POINTS" ] || PART=$part/ judge_points "$POINTS" "$dir/converted"
+	if [ -n "$FUNCTIONS" ]; then
 		"$RESULTS_OF" leaks "$RESULTS" "$LANE" "$part" "$dir/base/console.log" "$dir/converted/console.log" || failed=1
-		PART=$part/ judge_points "$POINTS" "$dir/converted"
 		"$COMPARE" functions "$dir/base" "$dir/converted" >"$dir/functions.txt"
 	fi
 	[ -z "$SCREEN" ] || "$RESULTS_OF" pictures "$RESULTS" "$LANE" "$part" "$dir/base" "$dir/converted" || failed=1
@@ -424,8 +426,7 @@ report_log() {
 # verdict PART SECONDS: its line; one without results did not run.
 verdict() {
 	local counts
-	counts=$(awk -F'\t' -v part="$1/" 'index($3, part) == 1 { n[$1]++ } END {
-		printf "%d passed, %d failed, %d skipped", n["PASS"], n["FAIL"], n["SKIP"] }' "$RESULTS")
+	counts=$(tally "$1/")
 	case $counts in "0 passed, 0 failed, "*) result FAIL "$1/part" "nothing ran" ;; esac
 	stage "$NAME/$1: $counts ($2 s)"
 }
