@@ -136,8 +136,9 @@ class Run:
         if result in ("crash", "timeout", "notrun", ABSENT):
             return "IGT says no more"
         if result == "fail":
+            # IGT's dump of its log starts with what earlier subtests said.
             found = re.findall(r"Failed assertion: (.+)", self.text(name))
-            return "assertion failed: " + found[0].strip() if found else "IGT says no more"
+            return "assertion failed: " + found[-1].strip() if found else "IGT says no more"
         # A requirement of a group of subtests is printed with the first of them.
         names = self.names()
         for earlier in reversed(names[:names.index(name) + 1]):
