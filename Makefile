@@ -25,7 +25,7 @@ help:
 	@echo 'make kunit      the KUnit suites, compared with the unpatched kernel'
 	@echo 'make igt        stock IGT, compared with the unpatched kernel'
 	@echo 'make prime      our IGT tests (igt-tests/) of buffer sharing'
-	@echo 'make igt-tree   do our IGT tests compile against an IGT tree that you built? IGT=/path (it is only read)'
+	@echo 'make igt-tree   do our IGT tests build inside an IGT tree? IGT=/path (it is only read)'
 	@echo 'make mesa       Mesa smoke tests'
 	@echo 'make gl         Mesa'"'"'s panfrost driver on a model of Mali T860, G52 and G57'
 	@echo 'make panfrost   stock and our IGT tests of panfrost on that model'
