@@ -100,4 +100,5 @@ fi
 	note "log: $dir/kunit.log"
 	failed=1
 }
-[ $failed = 0 ] && lane_end
+LANE_FAILED=$((LANE_FAILED + failed))
+lane_end

@@ -53,7 +53,10 @@ die() {
 	me=$(basename "$0" .sh)
 	printf '%s: %s\n' "$me" "$1" >&2
 	if [ $# -gt 1 ]; then printf '  log: %s\n' "$2" >&2; fi
-	if [ -n "${RESULTS:-}" ]; then printf 'FAIL\t%s\t%s\t%s\n' "${LANE:-$me}" "$me" "$1" >>"$RESULTS"; fi
+	if [ -n "${RESULTS:-}" ]; then
+		printf 'FAIL\t%s\t%s\t%s\n' "${LANE:-$me}" "$me" "$1" >>"$RESULTS"
+		"$TOP/scripts/report.py" junit "$RESULTS"
+	fi
 	exit 1
 }
 
@@ -209,6 +212,7 @@ lane() {
 	mkdir -p "$OUT/results"
 	RESULTS=$OUT/results/$LANE.tsv
 	: >"$RESULTS"
+	rm -f "${RESULTS%.tsv}.xml"
 	export RESULTS
 }
 

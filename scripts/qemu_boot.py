@@ -46,7 +46,7 @@ def main(argv):
     open(log, "wb").close()
     display = [] if "-display" in command else ["-display", "none"]
     qemu = subprocess.Popen(command + display + ["-nic", "none", "-no-reboot", "-serial", "file:" + log, "-monitor", "stdio"],
-                            stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
+                            stdin=subprocess.PIPE, stdout=subprocess.DEVNULL,
                             env=os.environ | {"QEMU_AUDIO_DRV": "none"})
     console, end, parent = Console(log), time.monotonic() + limit, os.getppid()
     done = False
@@ -61,9 +61,6 @@ def main(argv):
         late = qemu.poll() is None and not done
     finally:
         qemu.kill()
-    said = qemu.stderr.read().decode(errors="replace").strip()
-    if said:
-        print(said, file=sys.stderr)
     return 124 if late else 0 if done or qemu.returncode in (0, -9) else qemu.returncode
 
 

@@ -73,7 +73,7 @@ build_step() {
 # Says every minute what is going on, until it is ended.
 heartbeat() {
 	local lane
-	while sleep 60; do
+	while sleep 60 >/dev/null 2>&1; do
 		for lane in $STEPS $LANES; do
 			if [ -e "$DIR/$lane.log" ] && [ ! -e "$DIR/$lane.end" ]; then
 				stage "$lane: $(tail -n1 "$DIR/$lane.log" | cut -c1-100)"
@@ -146,10 +146,11 @@ lanes() {
 			signal_check STOP
 			exec 9>&-
 			run_lane "$lane" || true
-			signal_check CONT
 			;;
 		*) BESIDE=$CHECK run_lane "$lane" || true ;;
 		esac
+		# A lane that ended early may have left it stopped.
+		signal_check CONT
 	done
 	if [ "$CHECK" ]; then
 		# Nothing of ours is before it any more; what others compute is not to starve it.
