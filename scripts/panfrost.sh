@@ -17,9 +17,24 @@ set -euo pipefail
 NAME=panfrost${CONFIG:+-$CONFIG}
 PARTS=(t860 g52 g57 t860-noncoherent fatal)
 [ -z "${CONFIG:-}" ] || PARTS=(t860 g52 t860-noncoherent fatal)
-[ -z "${T:-}" ] || PARTS=(t860)
 FATAL=(panfrost_backing_heap_cpu@{sync,mmap}-then-fault panfrost_backing_bad_input@context-priority
 	panfrost_backing_failing@{buffer,heap,purged} panfrost_backing_unbind@{file,jobs,buffers,last-user})
+
+# named: sets PARTS, and FATAL, to where T=BINARY[@SUBTEST] is: t860, but for those that are fatal.
+# shellcheck disable=SC2254 # it is a pattern
+named() {
+	local name=${T#igt@} test found=()
+	PARTS=(t860)
+	for test in "${FATAL[@]}"; do
+		case $test in $name | $name@*) found+=("$test") ;; esac
+	done
+	[ ${#found[@]} -gt 0 ] || return 0
+	FATAL=("${found[@]}")
+	PARTS=(fatal)
+	while read -r test _; do
+		case ${test##*/} in $name) PARTS=(t860 fatal) ;; esac
+	done < <(list_of t860)
+}
 
 # list_of PART: the tests that say something there that they have not said elsewhere. Two stock
 # ones give a job 100 ms, which it does not get on a debug kernel; ours ask the same without.
@@ -84,6 +99,7 @@ all() {
 	return $failed
 }
 
+[ -z "${T:-}" ] || named
 lane "$NAME"
 if [ -n "${PANFROST_PART:-}" ]; then
 	part "$PANFROST_PART"
@@ -106,4 +122,5 @@ all "$@" || failed=1
 # These two have the tests that make allocations fail.
 case " $* " in *" t860 "*" fatal "*) judge_points 300 "$OUT/$NAME"/{t860,g52,fatal}/converted ;; esac
 lane_summary
-[ $failed = 0 ] && lane_end
+LANE_FAILED=$((LANE_FAILED + failed))
+lane_end
