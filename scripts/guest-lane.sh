@@ -135,13 +135,14 @@ boot_base() {
 	! grep -aq "Starting subtest: $5" "$2/console.log" || keep_results "$2" "$kept"
 }
 
-# fatal_boots SUFFIX BINARY@SUBTEST...: each on both kernels, not all at once: a job has 500 ms. What they made
+# fatal_boots SUFFIX BINARY@SUBTEST...: each on both kernels, not all at once: a job has 500 ms; with a SUFFIX, one after the other. What they made
 # of them is in baseSUFFIX and convertedSUFFIX. fatal_lane's lane, dir and arguments.
 fatal_boots() {
 	local suffix=$1 test kernel found
 	shift
 	for test in "$@"; do
 		boot_base "$lane" "$dir/base$suffix-${test#*@}" "$arguments" "${test%@*}" "${test#*@}" &
+		[ -z "$suffix" ] || wait
 		boot_one "$CONVERTED" "$dir/converted$suffix-${test#*@}" "$arguments" "${test%@*}" "${test#*@}"
 		wait
 		PART=fatal/${test#*@}$suffix/ judge_reports converted "$dir/converted$suffix-${test#*@}"

@@ -20,8 +20,8 @@ EXPECT has lines "NAME<tab>RESULT<tab>REASON[<tab>ONLY]"; NAME may be a pattern 
 skip, crash or timeout, or OLD/NEW where the two kernels are known to differ, for the reason given.
 Each may be several (fail|pass), where chance has a part in it; a failed assertion that chance explains has
 the expression ONLY in it.
-Whatever is not listed has to pass. What does so only when it is run again, alone, was slow; one of ours that
-failed on the converted kernel is not believed to have been, unless expect/flakes.txt has it.
+Whatever is not listed has to pass. What does so only when it is run again, alone, was slow; what failed on the
+converted kernel is not believed to have been, unless expect/flakes.txt has it.
 """
 import fnmatch
 import json
@@ -36,6 +36,7 @@ RESULTS = {
     "timeout": "timeout", "incomplete": "timeout", "notrun": "notrun",
 }
 ABSENT = "not run"
+SILENT = "IGT says no more"
 # Said of a test that was as it should be only without load; scripts/report.py looks for it.
 ALONE = "only when run again, alone"
 SHOWN = 25
@@ -134,11 +135,11 @@ class Run:
         """The line of IGT's output that says why a test did not pass."""
         result = self.result(name)
         if result in ("crash", "timeout", "notrun", ABSENT):
-            return "IGT says no more"
+            return SILENT
         if result == "fail":
             # IGT's dump of its log starts with what earlier subtests said.
             found = re.findall(r"Failed assertion: (.+)", self.text(name))
-            return "assertion failed: " + found[-1].strip() if found else "IGT says no more"
+            return "assertion failed: " + found[-1].strip() if found else SILENT
         # A requirement of a group of subtests is printed with the first of them.
         names = self.names()
         for earlier in reversed(names[:names.index(name) + 1]):
@@ -147,7 +148,7 @@ class Run:
             found = re.findall(r"Test requirement: (.+)", self.text(earlier))
             if found:
                 return "requires " + found[-1 if earlier != name else 0].strip()
-        return "IGT says no more"
+        return SILENT
 
     def end(self):
         """How far a boot got that left no results."""
@@ -166,6 +167,9 @@ class Expectations:
             for line in open(path, encoding="utf-8"):
                 if line.strip() and not line.startswith("#"):
                     name, result, reason, *only = line.rstrip("\n").split("\t")
+                    # What "expect" finds is no reason, but what somebody has to find one for.
+                    if not reason or reason.startswith(("assertion failed:", SILENT)):
+                        sys.exit(f"{path}: {name}: {reason or 'nothing'} is no reason")
                     old, _, new = result.partition("/")
                     self.lines.append((name, old, new or old, reason, *only))
 
@@ -226,9 +230,9 @@ def unlucky(name, base, converted, expect):
 
 
 def load_explains(name):
-    """Others' tests count frames by the host's clock. Ours do not: a race is what fails now and then."""
+    """What goes by the host's clock is listed. Of the rest, what fails now and then has found a race."""
     known = [line.split("\t")[0] for line in open(FLAKES, encoding="utf-8") if line[0] != "#"]
-    return "_backing_" not in name or any(fnmatch.fnmatchcase(name, pattern) for pattern in known)
+    return any(fnmatch.fnmatchcase(name, pattern) for pattern in known)
 
 
 def settle(name, runs, expect):
