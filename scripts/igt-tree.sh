@@ -58,7 +58,7 @@ run "$BUILD/log/igt-tests.log" make -C "$TOP/igt-tests" -j "$JOBS" "O=$BUILD/igt
 copy
 stage "igt-tree: a copy of $IGT with tests/backing"
 CC="ccache gcc" run "$LOGS/meson.log" meson setup --auto-features=disabled -Dtests=enabled "$DIR/build" "$DIR/igt"
-mapfile -t tests < <(cd "$TOP/igt-tests/tests" && ls -- *.c | sed '/_lib\.c$/d; s/\.c$//')
+mapfile -t tests < <(find "$TOP/igt-tests/tests" -name '*.c' ! -name '*_lib.c' -printf '%f\n' | sed 's/\.c$//' | sort)
 stage "igt-tree: ${#tests[@]} tests and IGT's library"
 # Who of them failed, and why, is for verdict to say.
 ninja -C "$DIR/build" -k 0 -j "$JOBS" "${tests[@]/#/tests/backing/}" >"$LOGS/ninja.log" 2>&1 </dev/null || true
