@@ -20,8 +20,8 @@ IGT_TEST_DESCRIPTION("Content that the GPU wrote, when pages are given back or s
 /* No more than 64 KiB: more in one piece, and udmabuf of Linux 7.3 is an error to DMA_API_DEBUG. */
 #define PAGES 16
 #define SIZE (PAGES * pb_page)
-/* For those that are swapped: enough to be seen. */
-#define BUFFERS 64
+/* For those that are swapped: more than what is shared memory and never swapped. */
+#define BUFFERS 128
 
 /* The GPU writes each page, and then the exporter alone has the buffer. No CPU touched it. */
 static void gpu_writes(struct pb_buf *buf, const struct pb_exporter *exp, uint64_t seed)
