@@ -17,6 +17,10 @@
  *
  * There is one set of these. Whether it makes sense nobody checks: a function that
  * returns more than a value, or undoes something, is not to be left out.
+ *
+ * It is a module that puts a kprobe there. User Mode Linux has none; there it is
+ * linked into the kernel, whose linker sends the calls of what fail_wraps.h names
+ * here first. That sees no call from within the same source file.
  */
 
 #include <linux/debugfs.h>
@@ -30,6 +34,9 @@
 #include <linux/sched.h>
 #include <linux/string.h>
 #include <linux/uaccess.h>
+#ifdef CONFIG_UML
+#include "fail_wraps.h"
+#endif
 
 static DEFINE_MUTEX(lock); /* of all that follows; the probe reads what it needs without */
 static char function[KSYM_NAME_LEN];
@@ -37,6 +44,121 @@ static char except[KSYM_NAME_LEN];
 static unsigned long retval;
 static struct task_struct *task;
 static unsigned int nth;
+
+/* A probe may itself be an exception that counts as an NMI. */
+static bool in_interrupt_of_task(void)
+{
+	return in_serving_softirq() || hardirq_count() > (in_nmi() ? HARDIRQ_OFFSET : 0);
+}
+
+static bool is_excepted(unsigned long caller)
+{
+	size_t len = strlen(except);
+	char name[KSYM_SYMBOL_LEN];
+
+	if (!len)
+		return false;
+	sprint_symbol_no_offset(name, caller);
+
+	return except[len - 1] == '*' ? !strncmp(name, except, len - 1) : !strcmp(name, except);
+}
+
+static bool fails_now(unsigned long caller)
+{
+	if (READ_ONCE(task) != current || !nth || in_interrupt_of_task() || is_excepted(caller))
+		return false;
+
+	return !--nth;
+}
+NOKPROBE_SYMBOL(fails_now);
+
+#ifdef CONFIG_UML
+
+static void *wrapped;
+
+/* Found by what is below. */
+unsigned long fail_retval(void *real, unsigned long caller, bool *fails);
+
+unsigned long fail_retval(void *real, unsigned long caller, bool *fails)
+{
+	*fails = real == READ_ONCE(wrapped) && fails_now(caller);
+
+	return retval;
+}
+
+/*
+ * The call as it was, but for the function's address in RAX: it goes on there, with
+ * the same arguments, or returns.
+ */
+asm(".pushsection .text\n"
+    "fail_wrap:\n"
+    "	pushq %rdi\n"
+    "	pushq %rsi\n"
+    "	pushq %rdx\n"
+    "	pushq %rcx\n"
+    "	pushq %r8\n"
+    "	pushq %r9\n"
+    "	pushq %rax\n"
+    "	pushq $0\n"
+    "	pushq $0\n"
+    "	movq %rax, %rdi\n"
+    "	movq 72(%rsp), %rsi\n"
+    "	movq %rsp, %rdx\n"
+    "	call fail_retval\n"
+    "	movq %rax, %r10\n"
+    "	popq %r11\n"
+    "	popq %rax\n"
+    "	popq %rax\n"
+    "	popq %r9\n"
+    "	popq %r8\n"
+    "	popq %rcx\n"
+    "	popq %rdx\n"
+    "	popq %rsi\n"
+    "	popq %rdi\n"
+    "	testb %r11b, %r11b\n"
+    "	jnz 1f\n"
+    "	jmp *%rax\n"
+    "1:	movq %r10, %rax\n"
+    "	ret\n"
+    ".popsection\n");
+
+#define WRAP(name)				\
+	asm(".pushsection .text\n"		\
+	    ".weak __real_" #name "\n"		\
+	    ".globl __wrap_" #name "\n"		\
+	    "__wrap_" #name ":\n"		\
+	    "	movq $__real_" #name ", %rax\n"	\
+	    "	jmp fail_wrap\n"		\
+	    ".popsection\n");			\
+	extern char __real_##name[] __weak;
+FAIL_WRAPS
+#undef WRAP
+
+/* A kernel need not have them all. */
+#define WRAP(name) { #name, __real_##name },
+static const struct {
+	const char *name;
+	void *real;
+} wraps[] = { FAIL_WRAPS };
+
+static int probe_move(const char *name)
+{
+	WRITE_ONCE(wrapped, NULL);
+	function[0] = 0;
+	if (!name[0])
+		return 0;
+	for (size_t i = 0; i < ARRAY_SIZE(wraps); i++) {
+		if (!wraps[i].real || strcmp(wraps[i].name, name))
+			continue;
+		strscpy(function, name);
+		WRITE_ONCE(wrapped, wraps[i].real);
+		return 0;
+	}
+
+	return -ENOENT;
+}
+
+#else
 
 /* At its first instruction a function has changed neither stack nor link register. */
 static unsigned long return_address(const struct pt_regs *regs)
@@ -60,29 +182,9 @@ static void return_now(struct pt_regs *regs, unsigned long value)
 #endif
 }
 
-/* A probe may itself be an exception that counts as an NMI. */
-static bool in_interrupt_of_task(void)
-{
-	return in_serving_softirq() || hardirq_count() > (in_nmi() ? HARDIRQ_OFFSET : 0);
-}
-
-static bool is_excepted(const struct pt_regs *regs)
-{
-	size_t len = strlen(except);
-	char name[KSYM_SYMBOL_LEN];
-
-	if (!len)
-		return false;
-	sprint_symbol_no_offset(name, return_address(regs));
-
-	return except[len - 1] == '*' ? !strncmp(name, except, len - 1) : !strcmp(name, except);
-}
-
 static int before_call(struct kprobe *p, struct pt_regs *regs)
 {
-	if (READ_ONCE(task) != current || !nth || in_interrupt_of_task() || is_excepted(regs))
-		return 0;
-	if (--nth)
+	if (!fails_now(return_address(regs)))
 		return 0;
 	return_now(regs, retval);
 
@@ -120,6 +222,8 @@ static int probe_move(const char *name)
 
 	return ret;
 }
+
+#endif
 
 static ssize_t name_read(struct file *file, char __user *buf, size_t count, loff_t *pos)
 {

@@ -32,7 +32,10 @@ kernel() {
 	stage "coverage: $arch -> ${dir#"$TOP"/}"
 	kconfig "$dir" "$arch" "$start" "$@" "$TOP/configs/coverage.config"
 	# A configuration of its own: the preprocessor would find nothing in the cache.
-	CCACHE_DEPEND=1 run "$dir/build.log" kbuild "$dir" "$arch" "${words[@]}" "$target"
+	case $arch in
+	um) CCACHE_DEPEND=1 run "$dir/build.log" um_linux "$dir" "${words[@]}" ;;
+	*) CCACHE_DEPEND=1 run "$dir/build.log" kbuild "$dir" "$arch" "${words[@]}" "$target" ;;
+	esac
 }
 
 # gather NAME OBJECTS: the counters in DIR/NAME, each beside the notes that the compiler left in OBJECTS.

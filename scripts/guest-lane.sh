@@ -234,7 +234,7 @@ from_before() {
 keep_results() {
 	local dir=$1 kept=$2
 	mkdir -p "$kept"
-	find "$dir" -maxdepth 1 -type f \( -name results.json -o -name status \) -exec cp {} "$kept/" \;
+	find "$dir" -maxdepth 1 -type f \( -name results.json -o -name status -o -name subtests \) -exec cp {} "$kept/" \;
 	cp "$dir/console.log" "$kept/"
 	find "$CACHE/baseline" -maxdepth 1 -name "$(basename "${kept%-*}")-????????????????" -printf '%T@ %p\n' | sort -rn |
 		sed '1,4d; s/^[^ ]* //' | xargs -r rm -rf

@@ -265,6 +265,16 @@ def absent(run, names):
     return [regex for regex in wanted if not any(re.search(regex, name) for name in names)]
 
 
+def missing(run):
+    """What the binaries have and the runner was asked for, and of which it says nothing."""
+    def lines(name):
+        path = os.path.join(run.directory, name)
+        return open(path, encoding="utf-8").read().splitlines() if os.path.exists(path) else []
+    include, exclude = lines("include"), lines("exclude")
+    return [name for name in lines("subtests") if name not in run.tests and
+            any(re.search(regex, name) for regex in include) and not any(re.search(regex, name) for regex in exclude)]
+
+
 def compare(lane, expect, tsv, *runs):
     rows = []
     base, converted = runs[0]
@@ -273,6 +283,7 @@ def compare(lane, expect, tsv, *runs):
     for run, what in ((base, "unpatched"), (converted, "converted")):
         if not run.tests:
             rows.append(("FAIL", f"{what}-kernel", f"no results: {run.end()}; log: {run.directory}/console.log"))
+        rows += [("FAIL", name, f"did not run on the {what} kernel") for name in missing(run) if run.tests]
     for name in names if base.tests and converted.tests else []:
         result, reason = settle(name, runs, expect)
         rows.append((result, name, reason))

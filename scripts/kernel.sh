@@ -18,7 +18,7 @@ fragments=("$TOP/configs/um.config")
 mkdir -p "$dir"
 exec 8>"$dir/.lock"
 flock 8
-key=$({ state_key "$tree"; cat "${fragments[@]}" "$TOP/scripts/tree.sh"; gcc -v 2>&1 || true; } | sha256sum | cut -c1-24)
+key=$({ state_key "$tree"; cat "${fragments[@]}" "$TOP/scripts/tree.sh" "$TOP"/guest/{Kbuild,fail_*}; gcc -v 2>&1 || true; } | sha256sum | cut -c1-24)
 if [ -x "$dir/linux" ] && [ "$(cat "$dir/.built" 2>/dev/null)" = "$key" ]; then exit 0; fi
 kept=$CACHE/um-image/um${BASE:+base}${CONFIG:-}-$key
 if [ -s "$kept" ]; then
@@ -34,7 +34,7 @@ kernel_packages
 stage "kernel -> ${dir#"$TOP"/}/linux"
 rm -f "$dir/.built"
 kconfig "$dir" um defconfig "${fragments[@]}"
-run "$dir/build.log" kbuild "$dir" um linux
+run "$dir/build.log" um_linux "$dir"
 keep "$dir/linux" "$kept"
 printf '%s\n' "$key" >"$dir/.built"
 stage "kernel: $(grep -c 'warning:' "$dir/build.log" || true) warnings, log ${dir#"$TOP"/}/build.log"

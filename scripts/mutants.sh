@@ -142,7 +142,7 @@ lanes_find() {
 
 # try_kernel LOG: on the tree as it is.
 try_kernel() {
-	(kbuild "$DIR/um" um linux) >"$1.build" 2>&1 || { echo broken; return; }
+	(um_linux "$DIR/um") >"$1.build" 2>&1 || { echo broken; return; }
 	if [ "$(kunit_boot "$1")" != "$KUNIT_GOOD" ] || lanes_find "$1"; then echo found; else echo survived; fi
 }
 
@@ -157,7 +157,7 @@ rest() {
 	kernel_packages
 	kconfig "$DIR/um" um defconfig "$TOP/configs/um.config" "$TOP/configs/um-patched.config"
 	stage "mutants: the kernel without one"
-	run "$DIR/um.log" kbuild "$DIR/um" um linux
+	run "$DIR/um.log" um_linux "$DIR/um"
 	KUNIT_GOOD=$(kunit_boot "$DIR/rest.log")
 	read -ra good <<<"$KUNIT_GOOD"
 	if [ "${good[0]}" = 0 ] || [ "${good[1]}" != 0 ]; then die "KUnit fails without a mutant" "$DIR/rest.log"; fi

@@ -17,7 +17,7 @@ TREE=$DIR/linux
 # build_LANE LOG: the tree as it is; parts_LANE: what the lane consists of; test_LANE PART: one of it.
 build_panfrost() {
 	kconfig "$DIR/um" um defconfig "$TOP/configs/um.config" "$TOP/configs/um-patched.config"
-	run "$1" kbuild "$DIR/um" um linux
+	run "$1" um_linux "$DIR/um"
 }
 
 parts_panfrost() { echo t860; }

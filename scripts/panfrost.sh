@@ -18,7 +18,7 @@ NAME=panfrost${CONFIG:+-$CONFIG}
 PARTS=(t860 g52 g57 t860-noncoherent fatal)
 [ -z "${CONFIG:-}" ] || PARTS=(t860 g52 t860-noncoherent fatal)
 FATAL=(panfrost_backing_heap_cpu@{sync,mmap}-then-fault panfrost_backing_bad_input@context-priority
-	panfrost_backing_failing@{buffer,heap,purged} panfrost_backing_unbind@{file,jobs,buffers,last-user})
+	panfrost_backing_failing@{buffer,heap,purged,functions} panfrost_backing_unbind@{file,jobs,buffers,last-user})
 
 # named: sets PARTS, and FATAL, to where T=BINARY[@SUBTEST] is: t860, but for those that are fatal.
 # shellcheck disable=SC2254 # it is a pattern
@@ -120,7 +120,7 @@ stage "$NAME: $*"
 failed=0
 all "$@" || failed=1
 # These two have the tests that make allocations fail.
-case " $* " in *" t860 "*" fatal "*) judge_points 300 "$OUT/$NAME"/{t860,g52,fatal}/converted ;; esac
+case " $* " in *" t860 "*" fatal "*) judge_points 600 "$OUT/$NAME"/{t860,g52,fatal}/converted ;; esac
 lane_summary
 LANE_FAILED=$((LANE_FAILED + failed))
 lane_end

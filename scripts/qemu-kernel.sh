@@ -57,7 +57,7 @@ modules() {
 fail_function() {
 	local dir=$1 kept
 	kept=$KEPT/fail_function-$ARCH${BASE:+base}${CONFIG:-}-$(
-		{ echo "$2"; cat "$TOP"/guest/{Kbuild,fail_function.c}; } | sha256sum | cut -c1-24
+		{ echo "$2"; cat "$TOP"/guest/{Kbuild,fail_*}; } | sha256sum | cut -c1-24
 	)
 	if [ ! -s "$kept" ]; then
 		stage "qemu-kernel: guest/fail_function.c for ${dir#"$TOP"/}"

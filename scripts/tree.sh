@@ -45,6 +45,19 @@ list_tests() {
 # series_files: "PATH" of every file that the series edits or adds.
 series_files() { git -C "$LINUX" diff --name-only --no-renames base series_tip; }
 
+# um_linux DIR [WORD]...: User Mode Linux as kbuild makes it with these words, and guest/fail_function.c in it.
+um_linux() {
+	local dir=$1 wraps
+	shift
+	wraps="$(sed -n 's/^LINK_WRAPS = //p' "$dir/../linux/arch/um/Makefile")"
+	wraps+=$(sed -n 's/^\tWRAP(\(\w*\)).*/ -Wl,--wrap,\1/p' "$TOP/guest/fail_wraps.h" | tr -d '\n')
+	kbuild "$dir" um "$@" prepare &&
+		make --no-print-directory -C "$dir" ARCH=um "CC=ccache gcc" LOCALVERSION= "M=$TOP/guest" "MO=$dir/guest" \
+			fail_function.o </dev/null &&
+		rm -f "$dir/vmlinux" &&
+		kbuild "$dir" um "$@" "LINK_WRAPS=$wraps $dir/guest/fail_function.o" linux
+}
+
 # state_key TREE: changes whenever anything in the work tree that git sees does, but for pages and tests in user
 # space, of which no kernel is made.
 state_key() {

@@ -228,14 +228,16 @@ void __igt_skip_check(const char *file, const int line, const char *func, const 
 static bool fits(const char *const *patterns, int count, const char *name)
 {
 	bool match = count == 0;
-	char copy[1024], *save, *word;
+	char *save, *word;
 
 	for (int i = 0; i < count; i++) {
-		snprintf(copy, sizeof(copy), "%s", patterns[i]);
+		char *copy = strdup(patterns[i]);
+
 		for (word = strtok_r(copy, ",", &save); word; word = strtok_r(NULL, ",", &save)) {
 			if (!fnmatch(word + (*word == '!'), name, 0))
 				match = *word != '!';
 		}
+		free(copy);
 	}
 	return match;
 }

@@ -5,8 +5,8 @@
  * Mega feature: General Core features
  * Sub-category: DRM
  * Functionality: buffer objects
- * Description: Each allocation in the life of a file and of a buffer fails once, and nothing is
- *              lost but the call that needed it.
+ * Description: Each allocation in the life of a file and of a buffer fails once, and each call of
+ *              what they need, and nothing is lost but the call that needed it.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -20,7 +20,7 @@
 #include "panfrost_backing_lib.h"
 #include "prime_backing_lib.h"
 
-IGT_TEST_DESCRIPTION("Allocations that fail one after the other.");
+IGT_TEST_DESCRIPTION("Allocations and functions that fail one after the other.");
 
 #define PAGES 16
 #define SIZE (PAGES * pb_page)
@@ -322,14 +322,40 @@ static void life_works(struct life *l)
 	end_life(l);
 }
 
-/* The caller has set what is special about this life. */
-static void each_allocation(const char *name, struct life *l)
+struct count {
+	int bos, dmabufs;
+};
+
+static struct count count_all(void)
+{
+	return (struct count){ .bos = pf_count_bos(), .dmabufs = pb_count_dmabufs() };
+}
+
+/*
+ * Jobs are freed a moment after they ended, and hold their buffers until then. What is imported
+ * goes another moment later.
+ */
+static void wait_for(const struct count *before)
+{
+	for (int i = 0; i < 1000 && pf_count_bos() > before->bos; i++)
+		usleep(10000);
+	igt_assert_lte(pf_count_bos(), before->bos);
+	pb_wait_for_dmabufs(before->dmabufs);
+}
+
+/*
+ * The caller has set what is special about this life. What fails is each allocation, or each call
+ * of the function: returns how many calls.
+ */
+static unsigned int each_failure(const char *name, struct life *l, const struct pb_function *function)
 {
 	const struct pb_sweep sweep = {
 		.name = name, .step = &l->step, .run = go, .check = check_life, .undo = end_life,
 		.arg = l,
 	};
-	int before;
+	const struct count others = count_all();
+	unsigned int calls = 0;
+	struct count before;
 
 	l->fd = pf_open();
 	l->importer = pb_open(&pb_devices[0]);
@@ -337,13 +363,14 @@ static void each_allocation(const char *name, struct life *l)
 	l->dmabuf = -1;
 	l->flags |= PANFROST_BO_NOEXEC;
 	pf_chain_init(&l->chain, l->fd, PAGES);
+	before = count_all();
 	life_works(l);
-	before = pf_count_bos();
-	pb_fail_each(&sweep);
-	/* Jobs are freed a moment after they ended, and hold their buffers until then: also before. */
-	for (int i = 0; i < 1000 && pf_count_bos() > before; i++)
-		usleep(10000);
-	igt_assert_lte(pf_count_bos(), before);
+	wait_for(&before);
+	if (function)
+		calls = pb_fail_each_call(&sweep, function);
+	else
+		pb_fail_each(&sweep);
+	wait_for(&before);
 	pf_check_tables();
 	life_works(l);
 	pf_check_usable(l->fd);
@@ -351,43 +378,113 @@ static void each_allocation(const char *name, struct life *l)
 	pb_close_once(&l->caches);
 	pb_close_once(&l->importer);
 	pb_close_once(&l->fd);
+	wait_for(&others);
+	return calls;
 }
 
-/* Catches: what stays half done when memory is short in the midst of a call. */
-static void buffer(void)
+static unsigned int fail_buffer(const struct pb_function *function)
 {
 	struct life l = { .steps = buffer_steps };
 
-	each_allocation("buffer", &l);
+	return each_failure("buffer", &l, function);
 }
 
-static void heap(void)
+static unsigned int fail_heap(const struct pb_function *function)
 {
 	struct life l = { .steps = heap_steps, .flags = PANFROST_BO_HEAP };
 
-	each_allocation("heap", &l);
+	return each_failure("heap", &l, function);
 }
 
-/* Catches: a purge that stops half-way, or a fault that gives a purged buffer memory again. */
-static void purged(void)
+static unsigned int fail_purged(const struct pb_function *function)
 {
 	struct life l = { .steps = purge_steps };
 
 	igt_require_f(!access("/proc/sys/vm/drop_caches", W_OK), "cannot run the shrinkers\n");
-	each_allocation("purged", &l);
+	return each_failure("purged", &l, function);
 }
 
-/* Catches: an import that stops half-way: an attachment, a mapping or an address is left. */
-static void imported(void)
+static unsigned int fail_imported(const struct pb_function *function)
 {
+	unsigned int calls = 0;
+
 	for (int i = 0; i < pb_n_exporters; i++) {
 		struct life l = { .steps = import_steps };
 
 		if (pb_exporters[i].missing)
 			continue;
 		pb_maker_open(&l.maker, &pb_exporters[i], SIZE);
-		each_allocation(pb_exporters[i].name, &l);
+		calls += each_failure(pb_exporters[i].name, &l, function);
 		pb_maker_close(&l.maker);
+	}
+	return calls;
+}
+
+/* Catches: what stays half done when memory is short in the midst of a call. */
+static void buffer(void)
+{
+	fail_buffer(NULL);
+}
+
+static void heap(void)
+{
+	fail_heap(NULL);
+}
+
+/* Catches: a purge that stops half-way, or a fault that gives a purged buffer memory again. */
+static void purged(void)
+{
+	fail_purged(NULL);
+}
+
+/* Catches: an import that stops half-way: an attachment, a mapping or an address is left. */
+static void imported(void)
+{
+	fail_imported(NULL);
+}
+
+#define FAILS(function, value, ...) { .name = #function, .result = value, .errnos = { __VA_ARGS__ } }
+#define MAPPING_ERROR (-1)
+
+/* What fails in the life of a buffer, and what a call may say then. */
+static const struct pb_function functions[] = {
+	FAILS(shmem_file_setup, -ENFILE, ENFILE),
+	FAILS(shmem_read_folio_gfp, -ENOMEM, ENOMEM),
+	FAILS(drm_gem_handle_create, -ENOMEM, ENOMEM),
+	FAILS(drm_gem_create_mmap_offset, -ENOSPC, ENOSPC),
+	FAILS(drm_vma_node_allow, -ENOMEM, ENOMEM),
+	FAILS(drm_mm_insert_node_in_range, -ENOSPC, ENOSPC),
+	FAILS(dma_map_phys, MAPPING_ERROR, EIO, ENOMEM),
+	FAILS(dma_runs_map, -EIO, EIO),
+	FAILS(dma_runs_map_for, -EIO, EIO),
+	FAILS(__dma_runs_add, -ENOMEM, ENOMEM),
+	FAILS(dma_runs_add_ranges, -ENOMEM, ENOMEM),
+	FAILS(vm_insert_pfns, -ENOMEM, ENOMEM),
+	FAILS(dma_resv_reserve_fences, -ENOMEM, ENOMEM),
+	FAILS(drm_sched_job_init, -ENOMEM, ENOMEM),
+	FAILS(dma_buf_export, -ENOMEM, ENOMEM),
+	FAILS(dma_buf_attach, -EBUSY, EBUSY),
+	FAILS(dma_buf_map_runs, -EBUSY, EBUSY),
+};
+
+/* Catches: the same where what fails is no allocation. */
+static void run_function(const struct pb_function *function)
+{
+	unsigned int calls;
+
+	pb_choose_function(function);
+	pf_begin();
+	calls = fail_buffer(function) + fail_heap(function) + fail_purged(function) +
+		fail_imported(function);
+	pf_finish();
+	igt_assert_f(calls, "nobody calls %s()\n", function->name);
+}
+
+static void run_functions(void)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(functions); i++) {
+		igt_dynamic(functions[i].name)
+			run_function(&functions[i]);
 	}
 }
 
@@ -447,4 +544,11 @@ int igt_main()
 	}
 
 	pf_run_cases(cases, ARRAY_SIZE(cases));
+
+	igt_fixture()
+		pb_function_setup();
+
+	igt_describe("Each call of a function that they need fails once");
+	igt_subtest_with_dynamic("functions")
+		run_functions();
 }

@@ -792,7 +792,7 @@ void pb_function_setup(void)
 	igt_require_f(fail_nth_call >= 0, "no " CALLS "nth: nothing makes functions fail\n");
 }
 
-static void choose_function(const struct pb_function *function)
+void pb_choose_function(const struct pb_function *function)
 {
 	char result[24];
 
@@ -1058,16 +1058,18 @@ void pb_fail_each(const struct pb_sweep *s)
 	igt_assert(f.caught);
 }
 
-void pb_fail_each_call(const struct pb_sweep *s, const struct pb_function *function)
+unsigned int pb_fail_each_call(const struct pb_sweep *s, const struct pb_function *function)
 {
 	struct failures f = {
 		.file = fail_nth_call, .what = "call", .errnos = function->errnos,
+		.shmem_slack = SHMEM_SLACK / 2,
 	};
 	char name[192];
 
-	choose_function(function);
+	pb_choose_function(function);
 	snprintf(name, sizeof(name), "%s/%s", function->name, s->name);
 	fail_all(s, &f, name);
+	return f.points;
 }
 
 void pb_munmap(void *ptr, size_t len)

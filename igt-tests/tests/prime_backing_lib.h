@@ -209,8 +209,10 @@ struct pb_function {
 
 /* Fixture: functions may fail; skips everything where guest/fail_function.c is not loaded. */
 void pb_function_setup(void);
-/* The same with each call of a function. Skips where the kernel has no function of that name. */
-void pb_fail_each_call(const struct pb_sweep *sweep, const struct pb_function *function);
+/* Skips where the kernel has no function of that name. */
+void pb_choose_function(const struct pb_function *function);
+/* The same with each call of a function, which it chooses. Returns how many there were. */
+unsigned int pb_fail_each_call(const struct pb_sweep *sweep, const struct pb_function *function);
 /* munmap() may need memory. Then nothing is unmapped, and the next one does it. */
 void pb_munmap(void *ptr, size_t len);
 
