@@ -460,6 +460,15 @@ report_log() {
 	fi
 }
 
+# never_called: of all functions that the parts inject* would have fail, those that nobody calls on the converted
+# kernel, less those that expect/qemu-uncalled.txt has a reason for (NAME<tab>REASON).
+never_called() {
+	local names
+	names=$(awk '{ calls[$1] += $3 } END { for (name in calls) if (!calls[name]) print name }' "$OUT/$NAME"/inject*/functions.txt |
+		sort | grep -vxFf <(sed -n 's/\t.*//p' "$TOP/expect/qemu-uncalled.txt") | paste -sd' ' || true)
+	if [ -n "$names" ]; then result FAIL inject/functions "nobody calls $names"; else result PASS inject/functions; fi
+}
+
 # verdict PART SECONDS: its line; one without results did not run.
 verdict() {
 	local counts
@@ -524,4 +533,5 @@ for part in "${PARTS[@]}"; do
 	esac
 	verdict "$part" $(($(date +%s) - started))
 done
+case " ${PARTS[*]} " in *" inject "*" inject-direct "*) never_called ;; esac
 lane_end
