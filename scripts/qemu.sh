@@ -198,12 +198,15 @@ part_x86_64() {
 	esac
 	case $1 in
 	kunit-iommu) MACHINE+=("${SPARE[@]}") ;;
-	*-iommu) SCREEN=1 MACHINE+=("${GPU[@]}") ;;
+	*-iommu)
+		# DMA_API_DEBUG looks for each of 16384 pages in a range of 64 MiB: a minute.
+		SCREEN=1 LIMIT=$((2 * LIMIT)) APPEND+=" QEMU_TIMEOUT=180" MACHINE+=("${GPU[@]}")
+		;;
 	vfio*)
 		TESTS=vfio_backing_edu MACHINE+=("${VFIO[@]}" "${BLOB_GPU[@]}")
 		APPEND+=" vfio_iommu_type1.allow_unsafe_interrupts=1"
 		;;
-	imports) TESTS+=,prime_backing_unplug SCREEN=1 LIMIT=$((2 * LIMIT)) MACHINE+=("${BLOB_GPU[@]}") ;;
+	imports) TESTS+=,prime_backing_unplug SCREEN=1 LIMIT=$((2 * LIMIT)) APPEND+=" QEMU_TIMEOUT=180" MACHINE+=("${BLOB_GPU[@]}") ;;
 	udmabuf) TESTS=prime_backing_udmabuf MACHINE+=("${BLOB_GPU[@]}") ;;
 	kvm) TESTS=kvm_backing_guest APPEND+=" transparent_hugepage_shmem=always" ;;
 	stress) MACHINE+=("${BLOB_GPU[@]}") APPEND+=" QEMU_TIMEOUT=300" ;;
