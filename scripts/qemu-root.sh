@@ -17,7 +17,7 @@ arm) DEB=armhf TRIPLET=arm-linux-gnueabihf CROSS=arm-linux-gnueabihf- LIBC=libc6
 x86_64) DEB=amd64 TRIPLET=x86_64-linux-gnu CROSS='' LIBC=libc6-dev ;;
 *) die "no root for $ARCH" ;;
 esac
-PACKAGES=("busybox-static=$BUSYBOX_VERSION" "libdrm2=$LIBDRM_VERSION" libdrm-common= libc6=)
+PACKAGES=("busybox-static=$BUSYBOX_VERSION" "libdrm2=$LIBDRM_VERSION" libdrm-common= libc6= libgcc-s1=)
 ROOT=$CACHE/qemu-root/$DEB-$(printf '%s\n' "$GUEST_SUITE" "${PACKAGES[@]}" | sha256sum | cut -c1-12)
 TESTS=$BUILD/igt-tests-$ARCH
 CPIO=$BUILD/qemu-root-$ARCH.cpio
@@ -45,7 +45,7 @@ unpack() {
 	for deb in "$1"/debs/*.deb; do dpkg-deb -x "$deb" "$1/all"; done
 	mkdir -p "$1/root/usr/bin" "$lib" "$1/root/usr/lib64"
 	(cd "$1/all" && cp -aL usr/bin/busybox "$1/root/usr/bin/")
-	for deb in libc.so.6 libm.so.6 libpthread.so.0 libdrm.so.2; do
+	for deb in libc.so.6 libm.so.6 libpthread.so.0 libdrm.so.2 libgcc_s.so.1; do
 		cp -L "$1/all/usr/lib/$TRIPLET/$deb" "$lib/"
 	done
 	(cd "$1/all/usr" && find lib lib64 -maxdepth 1 -name 'ld-linux*' -exec cp -L --parents {} "$1/root/usr/" \; 2>/dev/null) || true

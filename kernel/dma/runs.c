@@ -309,8 +309,7 @@ void dma_runs_join(struct dma_runs *runs)
 			runs->runs[n] = *run;
 		runs->cut |= runs->runs[n].cut;
 	}
-	if (runs->num_runs)
-		runs->num_runs = n + 1;
+	runs->num_runs = min(n + 1, runs->num_runs);
 }
 
 static bool run_valid(const struct dma_runs *runs, const struct dma_run *run, u32 start)
