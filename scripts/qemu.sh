@@ -165,10 +165,10 @@ part_arm() {
 # functions_fail PART: where they do.
 functions_fail() {
 	case $1 in
-	inject) POINTS=1500 ;;
+	inject) POINTS=2000 ;;
 	# With huge pages what is imported lies in a row. Allocations fail in User Mode Linux as well.
 	inject-direct)
-		POINTS=200 TESTS='prime_backing_failing:function-.*'
+		POINTS=400 TESTS='prime_backing_failing:function-.*'
 		APPEND+=" QEMU_TIMEOUT=300 transparent_hugepage_shmem=always"
 		;;
 	*) return 0 ;;
