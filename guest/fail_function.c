@@ -32,6 +32,7 @@
 #include <linux/mutex.h>
 #include <linux/ptrace.h>
 #include <linux/sched.h>
+#include <linux/sched/task.h>
 #include <linux/string.h>
 #include <linux/uaccess.h>
 #ifdef CONFIG_UML
@@ -43,6 +44,7 @@ static char function[KSYM_NAME_LEN];
 static char except[KSYM_NAME_LEN];
 static unsigned long retval;
 static struct task_struct *task;
+static struct task_struct *chosen; /* the same, until there is another one: nobody has its address */
 static unsigned int nth;
 
 /* A probe may itself be an exception that counts as an NMI. */
@@ -294,9 +296,12 @@ static ssize_t nth_read(struct file *file, char __user *buf, size_t count, loff_
 static void nth_set(unsigned int value)
 {
 	mutex_lock(&lock);
+	if (chosen)
+		put_task_struct(chosen);
 	WRITE_ONCE(task, NULL);
 	nth = value;
-	WRITE_ONCE(task, value ? current : NULL);
+	chosen = value ? get_task_struct(current) : NULL;
+	WRITE_ONCE(task, chosen);
 	mutex_unlock(&lock);
 }
 
@@ -312,7 +317,7 @@ static ssize_t nth_write(struct file *file, const char __user *buf, size_t count
 	return count;
 }
 
-/* A task that ends closes it: whoever has its address next is not meant. */
+/* Who has it last may be another task's child. */
 static int nth_release(struct inode *inode, struct file *file)
 {
 	nth_set(0);

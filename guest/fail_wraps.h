@@ -16,7 +16,6 @@
 	WRAP(remap_pfn_range) \
 	WRAP(vm_insert_pfns) \
 	WRAP(vmf_insert_pfn) \
-	WRAP(pte_alloc_one) \
 	WRAP(__pte_alloc) \
 	WRAP(drm_mm_insert_node_in_range) \
 	WRAP(drm_vma_node_allow) \
