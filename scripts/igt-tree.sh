@@ -10,13 +10,18 @@ set -euo pipefail
 DIR=$BUILD/igt-tree
 LOGS=$BUILD/log/igt-tree
 
+# From then on igt_main() is a function.
+OLDEST=2.5
+
 check_tree() {
-	local file
+	local file version
 	[ -n "${IGT:-}" ] || die "which IGT tree? make igt-tree IGT=/path/to/igt-gpu-tools"
 	for file in meson.build lib/igt.h lib/igt_core.h tests/meson.build; do
 		[ -f "$IGT/$file" ] || die "IGT=$IGT is no IGT tree: it has no $file"
 	done
 	IGT=$(cd "$IGT" && pwd)
+	version=$(sed -n "s/^[[:space:]]*version *: *'\([0-9.]*\)'.*/\1/p" "$IGT/meson.build" | head -n1)
+	printf '%s\n' "$OLDEST" "$version" | sort -CV || die "IGT=$IGT is IGT $version; the tests are written for $OLDEST or newer"
 }
 
 # copy: the tree without what its owner built, and our tests in it as igt-tests/README.md says.
