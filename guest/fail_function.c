@@ -44,7 +44,6 @@ static char function[KSYM_NAME_LEN];
 static char except[KSYM_NAME_LEN];
 static unsigned long retval;
 static struct task_struct *task;
-static struct task_struct *chosen; /* the same, until there is another one: nobody has its address */
 static unsigned int nth;
 
 /* A probe may itself be an exception that counts as an NMI. */
@@ -227,6 +226,16 @@ static int probe_move(const char *name)
 
 #endif
 
+/* While it is held nobody else has its address. */
+static void task_move(struct task_struct *new)
+{
+	struct task_struct *old = task;
+
+	WRITE_ONCE(task, new);
+	if (old)
+		put_task_struct(old);
+}
+
 static ssize_t name_read(struct file *file, char __user *buf, size_t count, loff_t *pos)
 {
 	const char *name = file->private_data;
@@ -253,7 +262,7 @@ static ssize_t name_write(struct file *file, const char __user *buf, size_t coun
 	line[count] = 0;
 
 	mutex_lock(&lock);
-	WRITE_ONCE(task, NULL);
+	task_move(NULL);
 	if (name == function)
 		ret = probe_move(strim(line));
 	else
@@ -296,12 +305,10 @@ static ssize_t nth_read(struct file *file, char __user *buf, size_t count, loff_
 static void nth_set(unsigned int value)
 {
 	mutex_lock(&lock);
-	if (chosen)
-		put_task_struct(chosen);
-	WRITE_ONCE(task, NULL);
+	task_move(NULL);
 	nth = value;
-	chosen = value ? get_task_struct(current) : NULL;
-	WRITE_ONCE(task, chosen);
+	if (value)
+		task_move(get_task_struct(current));
 	mutex_unlock(&lock);
 }
 
