@@ -45,12 +45,10 @@ compile() {
 
 # modules SOURCE OUT DIR FRAGMENT...: the image may come from the cache, so that nobody can tell modpost what it has.
 modules() {
-	local source=$1 out=$2 dir=$3 cross='' log=$BUILD/log/$1-modules-$ARCH${BASE:+-base}.log
+	local source=$1 out=$2 dir=$3 log=$BUILD/log/$1-modules-$ARCH${BASE:+-base}.log
 	configure "${@:3}"
-	case $ARCH in arm64) cross=aarch64-linux-gnu- ;; esac
 	run "$dir/prepare.log" kbuild "$dir" "$ARCH" modules_prepare
-	run "$log" make --no-print-directory -C "$dir" "ARCH=$ARCH" "CROSS_COMPILE=$cross" "CC=ccache ${cross}gcc" \
-		LOCALVERSION= KBUILD_MODPOST_WARN=1 "M=$TOP/$source" "MO=$out" modules
+	run "$log" kbuild_outside "$dir" "$ARCH" "$source" "$out" KBUILD_MODPOST_WARN=1 modules
 }
 
 # fail_function DIR KEY FRAGMENT...

@@ -52,8 +52,7 @@ um_linux() {
 	wraps="$(sed -n 's/^LINK_WRAPS = //p' "$dir/../linux/arch/um/Makefile")"
 	wraps+=$(sed -n 's/^\tWRAP(\(\w*\)).*/ -Wl,--wrap,\1/p' "$TOP/guest/fail_wraps.h" | tr -d '\n')
 	kbuild "$dir" um "$@" prepare &&
-		make --no-print-directory -C "$dir" ARCH=um "CC=ccache gcc" LOCALVERSION= "M=$TOP/guest" "MO=$dir/guest" \
-			fail_function.o </dev/null &&
+		kbuild_outside "$dir" um guest "$dir/guest" fail_function.o &&
 		rm -f "$dir/vmlinux" &&
 		kbuild "$dir" um "$@" "LINK_WRAPS=$wraps $dir/guest/fail_function.o" linux
 }
@@ -136,6 +135,16 @@ kbuild() {
 	esac
 	KBUILD_BUILD_TIMESTAMP='2026-01-01' KBUILD_BUILD_USER=user KBUILD_BUILD_HOST=host \
 		make --no-print-directory "${args[@]}" LOCALVERSION= "$@" </dev/null
+}
+
+# kbuild_outside DIR ARCH SOURCE OUT ARGUMENT...: of the project's SOURCE, for the kernel that is configured in DIR; what is
+# made goes to OUT.
+kbuild_outside() {
+	local dir=$1 arch=$2 source=$3 out=$4 cross=''
+	shift 4
+	case $arch in arm64) cross=aarch64-linux-gnu- ;; esac
+	make --no-print-directory -C "$dir" "ARCH=$arch" "CROSS_COMPILE=$cross" "CC=ccache ${cross}gcc" LOCALVERSION= \
+		"M=$TOP/$source" "MO=$out" "$@" </dev/null
 }
 
 # compilers: those that kbuild takes, as far as they are there.
