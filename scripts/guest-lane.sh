@@ -100,7 +100,7 @@ igt_lane() {
 	unpatched "${lane/\//-}" "$base"
 	wait
 	stage "$lane: $("$COMPARE" seconds "$converted") s in tests on the converted kernel, $("$COMPARE" seconds "$base") s on the unpatched"
-	repeat "$base" "$converted" "$expect"
+	repeat igt_again "$base" "$converted" "$expect"
 	judge_reports unpatched "$base"
 	judge_reports converted "$converted"
 	"$COMPARE" compare "$lane" "$base" "$converted" "$expect" "$RESULTS" "${AGAIN[@]}" || differs=1
@@ -251,13 +251,14 @@ unpatched() {
 	! "$COMPARE" settled "$2" "$expect" || keep_results "$2" "$kept"
 }
 
-# repeat BASE CONVERTED EXPECT: the binaries that were not as they should be, once or twice more and alone,
-# on one kernel after the other: UML's clock runs as the host lets it. A difference that stays is a difference.
+# repeat RUN BASE CONVERTED EXPECT: the binaries that were not as they should be, once or twice more and alone, on one
+# kernel after the other: a guest's clock runs as the host lets it. A difference that stays is a difference.
+# "RUN BASE CONVERTED NAME..." has them run and leaves results there. Sets AGAIN. LANE_OUT and PART are the caller's.
 repeat() {
-	local base=$1 converted=$2 names=() try
+	local run=$1 base=$2 converted=$3 expect=$4 names=() try
 	AGAIN=()
 	for try in 1 2; do
-		mapfile -t names < <("$COMPARE" again "$base" "$converted" "$3" | grep .)
+		mapfile -t names < <("$COMPARE" again "$base" "$converted" "$expect" | grep .)
 		[ ${#names[@]} -gt 0 ] || return 0
 		if [ ${#names[@]} -gt 20 ]; then
 			result FAIL "${PART}again" "${#names[@]} tests are not as they should be: too many to run them again"
@@ -267,16 +268,21 @@ repeat() {
 		base=$LANE_OUT/base-again-$try
 		converted=$LANE_OUT/converted-again-$try
 		rm -rf "$base" "$converted"
-		"$COMPARE" only "$base" "$LIST" "${names[@]}"
-		"$COMPARE" only "$converted" "$LIST" "${names[@]}"
 		beside STOP
-		run_igt unpatched "$UNPATCHED" "$base"
-		run_igt converted "$CONVERTED" "$converted"
+		"$run" "$base" "$converted" "${names[@]}"
 		beside CONT
-		judge_reports "unpatched-again-$try" "$base"
-		judge_reports "converted-again-$try" "$converted"
 		AGAIN+=("$base" "$converted")
 	done
+}
+
+# igt_again BASE CONVERTED NAME...: for repeat, as igt_lane runs them.
+igt_again() {
+	"$COMPARE" only "$1" "$LIST" "${@:3}"
+	"$COMPARE" only "$2" "$LIST" "${@:3}"
+	run_igt unpatched "$UNPATCHED" "$1"
+	run_igt converted "$CONVERTED" "$2"
+	judge_reports "unpatched-${1##*/base-}" "$1"
+	judge_reports "${2##*/}" "$2"
 }
 
 # beside SIGNAL: for what scripts/test.sh has the compilers do beside the lanes.

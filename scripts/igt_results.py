@@ -150,6 +150,11 @@ class Run:
                 return "requires " + found[-1 if earlier != name else 0].strip()
         return SILENT
 
+    def lines(self, name):
+        """Of a file beside the results, if it is there."""
+        path = os.path.join(self.directory, name)
+        return open(path, encoding="utf-8").read().splitlines() if os.path.exists(path) else []
+
     def end(self):
         """How far a boot got that left no results."""
         log = open(os.path.join(self.directory, "console.log"), encoding="utf-8",
@@ -257,9 +262,8 @@ def settle(name, runs, expect):
 
 def absent(run, names):
     """What the runner was asked for, less what it found: a test that has another name now, or does not start."""
-    path = os.path.join(run.directory, "include")
     wanted = []
-    for regex in open(path, encoding="utf-8").read().splitlines() if os.path.exists(path) else []:
+    for regex in run.lines("include"):
         several = re.fullmatch(r"(\^igt@[^@]+@)\(([^()]*)\)\$", regex)
         wanted += [f"{several[1]}({one})$" for one in several[2].split("|")] if several else [regex]
     return [regex for regex in wanted if not any(re.search(regex, name) for name in names)]
@@ -267,13 +271,10 @@ def absent(run, names):
 
 def missing(run):
     """What the binaries have and the runner was asked for, and of which it says nothing."""
-    def lines(name):
-        path = os.path.join(run.directory, name)
-        return open(path, encoding="utf-8").read().splitlines() if os.path.exists(path) else []
-    include, exclude = lines("include"), lines("exclude")
+    include, exclude = run.lines("include"), run.lines("exclude")
     # IGT's runner speaks of them in small letters.
     said = {name.lower() for name in run.tests}
-    return [name for name in lines("subtests") if name.lower() not in said and
+    return [name for name in run.lines("subtests") if name.lower() not in said and
             any(re.search(regex, name) for regex in include) and not any(re.search(regex, name) for regex in exclude)]
 
 

@@ -391,32 +391,22 @@ of_them() {
 	done
 }
 
-# once_more PART DIR EXPECT: the binaries that were not as they should be, once or twice, on one kernel after the
-# other; sets AGAIN. Two guests beside each other may have had too little time.
-once_more() {
-	local try names which base=$2/base converted=$2/converted
-	AGAIN=()
-	for try in 1 2; do
-		mapfile -t names < <("$COMPARE" again "$base" "$converted" "$3" | grep .)
-		which=$(of_them "${names[@]}")
-		if [ -z "$which" ] || [ ${#names[@]} -gt 20 ]; then return 0; fi
-		stage "$NAME/$1: ${#names[@]} not as expected, once more: ${names[*]#igt@}"
-		base=$2/base-again-$try
-		converted=$2/converted-again-$try
-		initrd 1
-		boot "$UNPATCHED" "$base" "$(for_tests "$which")"
-		initrd ''
-		boot "$CONVERTED" "$converted" "$(for_tests "$which")"
-		"$RESULTS_OF" json "$base/console.log" "$base"
-		"$RESULTS_OF" json "$converted/console.log" "$converted"
-		report_log "$1" "converted-again-$try" "$2"
-		AGAIN+=("$base" "$converted")
-	done
+# tests_again BASE CONVERTED NAME...: for repeat, as tests runs them.
+tests_again() {
+	local which kernel
+	which=$(of_them "${@:3}")
+	[ -n "$which" ] || return 0
+	initrd 1
+	boot "$UNPATCHED" "$1" "$(for_tests "$which")"
+	initrd ''
+	boot "$CONVERTED" "$2" "$(for_tests "$which")"
+	for kernel in "$1" "$2"; do "$RESULTS_OF" json "$kernel/console.log" "$kernel"; done
+	report_log "${PART%/}" "${2##*/}" "$LANE_OUT"
 }
 
 # tests PART DIR: our tests, in a guest.
 tests() {
-	local part=$1 dir=$2 kernel failed=0 expect=$TOP/expect/qemu-$ARCH-$1.txt
+	local part=$1 dir=$2 kernel failed=0 expect=$TOP/expect/qemu-$ARCH-$1.txt PART=$1/ LANE_OUT=$2
 	INITRD=(-initrd "$BUILD/qemu-root-$ARCH.cpio")
 	both "$dir" "$(for_tests "$TESTS")"
 	for kernel in base converted; do
@@ -424,10 +414,10 @@ tests() {
 		report_log "$part" "$kernel" "$dir"
 	done
 	wanted "$part" "$dir" base converted
-	once_more "$part" "$dir" "$expect"
+	repeat tests_again "$dir/base" "$dir/converted" "$expect"
 	"$COMPARE" compare "$LANE/$part" "$dir/base" "$dir/converted" "$expect" "$RESULTS" "${AGAIN[@]}" || failed=1
 	"$RESULTS_OF" counts "$RESULTS" "$LANE" "$part" "$dir/base/console.log" "$dir/converted/console.log" || failed=1
-	[ -z "$POINTS" ] || PART=$part/ judge_points "$POINTS" "$dir/converted"
+	[ -z "$POINTS" ] || judge_points "$POINTS" "$dir/converted"
 	if [ -n "$FUNCTIONS" ]; then
 		"$RESULTS_OF" leaks "$RESULTS" "$LANE" "$part" "$dir/base/console.log" "$dir/converted/console.log" || failed=1
 		"$COMPARE" functions "$dir/base" "$dir/converted" >"$dir/functions.txt"
