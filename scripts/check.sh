@@ -382,7 +382,7 @@ scope() {
 
 # Headers that half of the kernel includes: what the series adds there no other user sees, and what
 # it removes has no user, which check_gone looks at. make check-all compiles all of DRM, in an hour.
-WIDE='include/drm/drm_gem.h include/linux/dma-buf.h include/linux/dma-mapping.h include/linux/dma-map-ops.h'
+WIDE='include/drm/drm_gem.h include/linux/mm.h include/linux/dma-buf.h include/linux/dma-mapping.h include/linux/dma-map-ops.h'
 
 wide() {
 	local h
