@@ -267,10 +267,7 @@ static void purged(void)
 	struct pf_heap h = pf_open_heap(4 * PF_CHUNK, 64);
 
 	write_chunks(&h.chain, &h.bo, chunks, 2, 1);
-	usleep(100000);
-	igt_assert(pf_madvise(&h.bo, PANFROST_MADV_DONTNEED));
-	pf_run_shrinkers();
-	igt_assert(!pf_madvise(&h.bo, PANFROST_MADV_WILLNEED));
+	pf_purge(&h.bo);
 	check_resident(&h.bo, 0);
 	check_tables(&h.bo, NULL, 0);
 	pf_chain_reset(&h.chain);

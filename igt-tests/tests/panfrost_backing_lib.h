@@ -160,6 +160,7 @@ void pf_check_tables(void);
 int64_t pf_mapped(uint64_t start, uint64_t size);
 
 bool pf_madvise(const struct pf_bo *bo, uint32_t madv);
+void pf_purge(const struct pf_bo *bo);
 int pf_madvise_errno(const struct pf_bo *bo, uint32_t madv);
 /* Everything that may go, goes. */
 void pf_run_shrinkers(void);

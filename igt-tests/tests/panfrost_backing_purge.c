@@ -67,20 +67,6 @@ static void check_gpu_wrote(const struct pf_bo *bo, uint64_t seed)
 	pf_check_pages(bo->cpu, pages, ARRAY_SIZE(pages), seed, "buffer");
 }
 
-/* A job that has ended may keep its buffers for a moment. */
-static void purge(const struct pf_bo *bo)
-{
-	bool retained = true;
-
-	for (int i = 0; i < 100 && retained; i++) {
-		igt_assert(pf_madvise(bo, PANFROST_MADV_DONTNEED));
-		pf_run_shrinkers();
-		retained = pf_madvise(bo, PANFROST_MADV_WILLNEED);
-		usleep(retained ? 10000 : 0);
-	}
-	igt_assert_f(!retained, "not purged\n");
-}
-
 /* Catches: a mapping, table or list that still has the pages of a purged buffer. */
 static void everything_goes(void)
 {
@@ -89,7 +75,7 @@ static void everything_goes(void)
 	gpu_writes(&t, &t.bo, 1);
 	if (pf_has_model())
 		igt_assert_eq_u64(pf_mapped(t.bo.va, SIZE), SIZE);
-	purge(&t.bo);
+	pf_purge(&t.bo);
 	for (int i = 0; i < PAGES; i++) {
 		igt_assert_eq(pb_touch(t.bo.cpu + i * pb_page, false), SIGBUS);
 		igt_assert_eq(pb_touch(t.bo.cpu + i * pb_page, true), SIGBUS);
@@ -109,7 +95,7 @@ static void memory_goes(void)
 
 	igt_require_f(pf_resident(&t.bo) >= 0, "debugfs does not tell what memory a buffer has\n");
 	igt_assert_eq_u64(pf_resident(&t.bo), SIZE);
-	purge(&t.bo);
+	pf_purge(&t.bo);
 	igt_assert_eq_u64(pf_resident(&t.bo), 0);
 	close_target(&t);
 }
@@ -121,7 +107,7 @@ static void new_mapping_is_dead(void)
 	struct drm_panfrost_mmap_bo args = { .handle = t.bo.handle };
 	uint8_t *cpu = MAP_FAILED;
 
-	purge(&t.bo);
+	pf_purge(&t.bo);
 	if (!pf_ioctl(t.fd, DRM_IOCTL_PANFROST_MMAP_BO, &args))
 		cpu = mmap(NULL, SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, t.fd, args.offset);
 	if (cpu != MAP_FAILED) {
@@ -138,7 +124,7 @@ static void job_is_killed(void)
 	struct target t = open_target();
 	const uint32_t handle = t.bo.handle;
 
-	purge(&t.bo);
+	pf_purge(&t.bo);
 	pf_chain_reset(&t.chain);
 	pf_chain_value(&t.chain, t.bo.va, PF_64, 1);
 	if (!pf_submit(t.fd, t.chain.bo.va, &handle, 1, 0, 0, 0)) {
@@ -157,7 +143,7 @@ static void sync_is_harmless(void)
 	struct drm_panfrost_sync_bo args = { .ops = (uintptr_t)&op, .op_count = 1 };
 	struct pf_bo wb = pf_create(t.fd, SIZE, PANFROST_BO_NOEXEC | PANFROST_BO_WB_MMAP);
 
-	purge(&wb);
+	pf_purge(&wb);
 	op.handle = wb.handle;
 	for (op.type = 0; op.type < 2; op.type++)
 		pf_ioctl(t.fd, DRM_IOCTL_PANFROST_SYNC_BO, &args);
@@ -178,7 +164,7 @@ static void export_is_harmless(void)
 	uint32_t handle;
 	int dmabuf;
 
-	purge(&t.bo);
+	pf_purge(&t.bo);
 	if (!pb_export_errno(t.fd, t.bo.handle, DRM_RDWR, &dmabuf)) {
 		if (!pb_import_errno(other, dmabuf, &handle)) {
 			pf_chain_init(&chain, other, 1);
@@ -200,7 +186,7 @@ static void address_is_free(void)
 	struct pf_bo next;
 	uint64_t va;
 
-	purge(&t.bo);
+	pf_purge(&t.bo);
 	va = t.bo.va;
 	next = pf_create(t.fd, SIZE, PANFROST_BO_NOEXEC);
 	igt_assert_eq_u64(next.va, va);

@@ -449,11 +449,11 @@ static unsigned long errors(void)
 	unsigned long value, sum = 0;
 	char name[32];
 
-	while (file && fscanf(file, "%31s %lu", name, &value) == 2)
+	igt_require_f(file, "no model of a GPU\n");
+	while (fscanf(file, "%31s %lu", name, &value) == 2)
 		if (!strcmp(name, "stale_tlb") || !strcmp(name, "freed_page"))
 			sum += value;
-	if (file)
-		fclose(file);
+	fclose(file);
 	return sum;
 }
 
