@@ -1,18 +1,15 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
-# coverage.sh DIRECTORY: the KUnit suites that are about memory, those of COVERAGE_FAILING once more, with
-# allocations that fail, then the tests of guest/igt.sh, and the counters of all that is compiled for gcov to
+# coverage.sh DIRECTORY: the KUnit suites that are about memory, whose allocations can fail,
+# then the tests of guest/igt.sh, and the counters of all that is compiled for gcov to
 # /run/out/gcov.
 set -u
 kernel=/sys/kernel/debug
+for what in failslab fail_page_alloc; do echo N >"$kernel/$what/ignore-gfp-wait"; done
 for suite in "$kernel"/kunit/dma_* "$kernel"/kunit/drm_gem* "$kernel"/kunit/vkms*; do
 	echo "coverage: ${suite##*/}"
 	echo 1 >"$suite/run"
-done
-for what in failslab fail_page_alloc; do echo N >"$kernel/$what/ignore-gfp-wait"; done
-for suite in $(echo "$COVERAGE_FAILING" | tr ',' ' '); do
-	echo 1 >"$kernel/kunit/$suite/run"
-	sed -n "s/^ *\(.*alloc_undo.*\)/coverage: $suite: \1/p" "$kernel/kunit/$suite/results"
+	sed -n "s/^ *\(.*alloc_undo.*\)/coverage: \1/p" "$suite/results"
 done
 /mnt/guest/igt.sh "$1"
 # What debugfs tells of buffers, while there are some.

@@ -372,7 +372,7 @@ kunit() {
 failing() {
 	INITRD=(-initrd "$BUILD/qemu-root-$ARCH.cpio")
 	boot "$CONVERTED" "$2/converted" "loglevel=1 log_buf_len=8M kmemleak=on kunit.filter_glob=$FILTER" \
-		"drm_client_lib.active=none QEMU_FAILING=$SUITES" "${QEMU_GCOV:-kunit.autorun=0}"
+		"drm_client_lib.active=none QEMU_FAILING=$SUITES kunit.autorun=0 ${QEMU_GCOV:-}"
 	"$RESULTS_OF" facts "$2/converted/console.log"
 	"$RESULTS_OF" failing "$RESULTS" "$LANE" "$1" "$2/converted/console.log" "$SUITES" "$TOP/expect/qemu-kunit-reports.txt" ||
 		LANE_FAILED=$((LANE_FAILED + 1))
@@ -422,7 +422,8 @@ tests() {
 		"$RESULTS_OF" leaks "$RESULTS" "$LANE" "$part" "$dir/base/console.log" "$dir/converted/console.log" || failed=1
 		"$COMPARE" functions "$dir/base" "$dir/converted" >"$dir/functions.txt"
 	fi
-	[ -z "$SCREEN" ] || "$RESULTS_OF" pictures "$RESULTS" "$LANE" "$part" "$dir/base" "$dir/converted" || failed=1
+	[ -z "$SCREEN" ] || "$RESULTS_OF" pictures "$RESULTS" "$LANE" "$part" "$dir/base" "$dir/converted" \
+		"$TOP/expect/qemu-pictures.txt" || failed=1
 	LANE_FAILED=$((LANE_FAILED + failed))
 }
 
