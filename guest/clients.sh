@@ -66,6 +66,7 @@ screen() {
 streamed() {
 	file=/tmp/$1.raw
 	log=$OUT/v4l2-ctl-$1.log
+	rm -f "$file"
 	shift
 	timeout 60 v4l2-ctl --stream-count=3 --stream-to="$file" "$@" >"$log" 2>&1
 }

@@ -33,7 +33,7 @@ bench_kernel() {
 	mkdir -p "$UM"
 	exec 8>"$UM/.lock"
 	flock 8
-	key=$({ state_key "$LINUX"; cat "$TOP/configs/bench.config" "$TOP/scripts/tree.sh"; } | sha256sum)
+	key=$({ state_key "$LINUX"; cat "$TOP/configs/bench.config" "$TOP/scripts/tree.sh"; compilers; } | sha256sum)
 	if [ -x "$UM/linux" ] && [ "$(cat "$UM/.built" 2>/dev/null)" = "$key" ]; then return; fi
 	kernel_packages
 	stage "kernel for timing -> ${UM#"$TOP"/}/linux"

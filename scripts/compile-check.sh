@@ -68,7 +68,7 @@ fi
 
 cross_packages "$ARCH"
 kernel_packages
-key=$({ state_key "$LINUX"; cat "$DIR/wanted" "$TOP"/configs/{check,um}.config "$TOP/scripts/compile-check.sh" "$TOP/scripts/build_log.py"; compilers; } | sha256sum)
+key=$({ state_key "$LINUX"; cat "$DIR/wanted" "$TOP"/configs/{check,um}.config "$TOP"/scripts/{compile-check.sh,tree.sh,build_log.py}; compilers; } | sha256sum)
 if [ -z "${FRESH:-}" ] && [ "$(cat "$DIR/.passed" 2>/dev/null)" = "$key" ]; then
 	result PASS "$name"
 	exit 0

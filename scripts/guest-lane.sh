@@ -210,8 +210,10 @@ baseline_key() {
 	{
 		sha256sum <"$UNPATCHED"
 		printf '%s\n' "${T:-}"
-		cat "$BUILD/guest.versions" "$LIST" "$TOP/guest/init" "$TOP/guest/igt.sh" "$TOP/${IGT[0]}" "$BOOT" "$TOP/scripts/boot-options.sh" \
+		cat "$BUILD/guest.versions" "$LIST" "$TOP/guest/init" "$TOP/guest/igt.sh" "$TOP/${IGT[0]}" "$TOP/${ONE[0]}" "$BOOT" "$TOP/scripts/boot-options.sh" \
 			"$TOP/expect/kernel-reports.txt"
+		[ "${BOOT##*/}" = boot.sh ] || { cat "$TOP/scripts/qemu_boot.py"; qemu-system-x86_64 --version; }
+		[ ! -d "$BUILD/csf/firmware" ] || find "$BUILD/csf/firmware" -type f -exec sha256sum {} + | cut -d' ' -f1
 		# Wherever the project lies.
 		printf '%s\n' "${BOOT_OPTS[@]//$TOP/}"
 		case $TESTS in /mnt/*) (cd "$TOP" && find "${TESTS#/mnt/}" -type f -exec sha256sum {} + | sort) ;; esac

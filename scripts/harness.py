@@ -13,6 +13,8 @@ import collections
 import re
 import sys
 
+from report import REPORT
+
 LINE = re.compile(r"\bharness (\w+) (\S+) (hash=\S+ stray=\S+ translations=\S+) sizes=(\S+)")
 LEFT = re.compile(r"\bharness (\w+) (\S+) (left=\S+ stray=\S+)")
 SUITE = re.compile(r"# Subtest: harness_(\w+)")
@@ -20,8 +22,6 @@ CASE = re.compile(r"^ *((?:not )?ok) \d+ (\w+?)_(layouts|seeds)\b")
 # After it, what a suite found wrong.
 FAILED = re.compile(r"# \w+: (EXPECTATION|ASSERTION) FAILED")
 KINDS = ["direct", "iommu", "bounced", "imported", "seeds"]
-REPORT = re.compile(r"BUG: |WARNING: |KASAN: |DMA-API: .*(device driver|error|overlap)|possible recursive|"
-                    r"Kernel panic|refcount_t: ")
 
 
 class Log:

@@ -29,7 +29,7 @@ fuzz_kernel() {
 	mkdir -p "$KERNEL_DIR"
 	exec 8>"$KERNEL_DIR/.lock"
 	flock 8
-	key=$({ state_key "$LINUX"; cat "${fragments[@]}"; printf '%s\n' "${words[@]}"; compilers; } 2>&1 | sha256sum | cut -c1-24)
+	key=$({ state_key "$LINUX"; cat "${fragments[@]}" "$TOP/scripts/tree.sh"; printf '%s\n' "${words[@]}"; compilers; } 2>&1 | sha256sum | cut -c1-24)
 	kept=$CACHE/um-image/fuzz-$key
 	if [ ! -s "$kept" ]; then
 		stage "ioctl-fuzz: kernel -> ${KERNEL_DIR#"$TOP"/}/linux"

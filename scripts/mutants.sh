@@ -67,7 +67,7 @@ worker() {
 # prune NAME: what is no mutant any more is forgotten, and everything when the tests have changed.
 prune() {
 	local key
-	key=$(cat "${@:2}" | sha256sum)
+	key=$(cat "${@:2}" "$TOP/scripts/mutants.sh" | sha256sum)
 	[ "$(cat "$DIR/$1.tests" 2>/dev/null)" = "$key" ] || rm -f "$DIR/$1.tsv"
 	printf '%s\n' "$key" >"$DIR/$1.tests"
 	touch "$DIR/$1.tsv"

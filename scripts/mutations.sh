@@ -82,7 +82,7 @@ found() { test_failures "$DIR/$1-$2.tsv"; }
 mutation() {
 	local name mark
 	name=$(basename "$2" .diff)
-	mark=$DIR/found/$1-$name.$({ git -C "$TREE" rev-parse 'series_tip^{tree}'; cat "$2" "$TOP"/igt-tests/tests/* "$TOP"/expect/*; } | sha256sum | cut -c1-16)
+	mark=$DIR/found/$1-$name.$({ git -C "$TREE" rev-parse 'series_tip^{tree}'; cat "$2" "$TOP"/igt-tests/{tests,compat}/* "$TOP"/{expect,guest,configs}/* "$TOP"/scripts/*.{sh,py}; } | sha256sum | cut -c1-16)
 	if [ -e "$mark" ]; then
 		result PASS "$1/$name"
 		note "found before: $(cat "$mark")"

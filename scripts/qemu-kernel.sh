@@ -85,7 +85,7 @@ mkdir -p "$dir"
 exec 8>"$dir/.lock"
 flock 8
 cross_packages "$ARCH"
-key=$({ state_key "$dir/../linux"; cat "${fragments[@]}" "$TOP/scripts/tree.sh"; compiler; } | sha256sum | cut -c1-24)
+key=$({ state_key "$dir/../linux"; cat "${fragments[@]}" "$TOP/scripts/tree.sh"; printf '%s\n' "${WATCHED[@]}"; compiler; } | sha256sum | cut -c1-24)
 kept=$KEPT/${BENCH:+bench}$ARCH${BASE:+base}${CONFIG:-}-$key
 if [ ! -s "$kept" ]; then
 	compile "$dir" "${fragments[@]}"

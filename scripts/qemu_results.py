@@ -5,8 +5,9 @@
 qemu_results.py json LOG DIR                 what the tests said, as igt_results.py takes it
 qemu_results.py facts LOG                    what ran where, behind which IOMMU
 qemu_results.py counts TSV LANE PART BASE CONVERTED    numbers that must not grow
-qemu_results.py pictures TSV LANE PART BASE CONVERTED    what was to be seen, as the log has it, and what
-                                             QEMU saw (NAME.ppm beside that)
+qemu_results.py pictures TSV LANE PART BASE CONVERTED LIST    what was to be seen, as the log has it, and what QEMU
+                                             saw (NAME.ppm beside that); LIST (PART/NAME, tab, reason) is of
+                                             what no kernel shows
 qemu_results.py judge DIR LIST [BASE]        the first of DIR/reports.txt that LIST (regular expression,
                                              tab, reason) does not know, or that the kernel of BASE
                                              did not complain about; "by chance: " in front of a reason
@@ -161,11 +162,15 @@ def shown(directory):
             for name, width, height, crc in found}
 
 
-def pictures(tsv, lane, part, base, converted):
-    old, new = shown(base), shown(converted)
-    rows = [("PASS", f"picture/{name}", "") if good else
-            ("FAIL", f"picture/{name}", f"the screen shows something else; see {converted}/{name}.ppm") if old.get(name, True) else
-            ("SKIP", f"picture/{name}", "the screen shows it on neither kernel") for name, good in new.items()]
+def pictures(tsv, lane, part, base, converted, path):
+    old, new, rows = shown(base), shown(converted), []
+    for name, good in new.items():
+        why = next((reason for pattern, reason in kunit_results.read_list(path).items()
+                    if fnmatch.fnmatchcase(f"{part}/{name}", pattern)), None)
+        verdict, reason = ("PASS", "") if good else ("FAIL", f"the screen shows something else; see {converted}/{name}.ppm")
+        if why:
+            verdict, reason = ("FAIL", "unexpected pass") if good or old.get(name, True) else ("SKIP", f"on neither kernel: {why}")
+        rows.append((verdict, f"picture/{name}", reason))
     # An import that was refused is a matter of the test's own result.
     if not any(new.values()):
         rows.append(("FAIL", "picture", f"the screen shows none; see {converted}"))
