@@ -79,7 +79,7 @@ part_arm64() {
 	case $1 in
 	kunit* | failing*) MACHINE+=(-smp 1 "${SPARE[@]}") ;;
 	virtio-gpu | noncoherent) SCREEN=1 MACHINE+=("${GPU[@]}") ;;
-	stress) MACHINE+=("${BLOB_GPU[@]}") APPEND+=" QEMU_TIMEOUT=300" ;;
+	stress) MACHINE+=("${BLOB_GPU[@]}") APPEND+=" QEMU_TIMEOUT=300 initcall_blacklist=exynos_drm_init" ;;
 	esac
 	case $1 in
 	kunit-iommu | kunit-noncoherent) WANT=("^device of suites: .*: group [0-9]+ of arm-smmu-v3") ;;

@@ -11,7 +11,6 @@
  */
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/kvm.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -30,6 +29,9 @@ IGT_TEST_DESCRIPTION("Buffers as memory of a virtual machine.");
 #define GUEST_BASE 0x40000000ul
 
 #ifdef __x86_64__
+/* Not every architecture has it. */
+#include <linux/kvm.h>
+
 /*
  * Reads, or writes EAX, at EBX, and halts. KVM emulates a plain store to what it believes to be
  * read-only, but not this one.
