@@ -53,7 +53,7 @@ help:
 	@echo 'make clean      remove build/ and out/ (not the cache in ~/.cache/drm-gem-bo-backing)'
 	@echo
 	@echo 'BASE=1          the unpatched tree (source, kernel, kunit)'
-	@echo 'CONFIG=debug    KASAN, lockdep, DMA and leak checkers, two CPUs (kernel, kunit, prime, panfrost, panthor)'
+	@echo 'CONFIG=debug    KASAN, lockdep, DMA and leak checkers, two CPUs (kernel, kunit, harness, prime, panfrost, panthor, stress)'
 	@echo 'KERNEL=/path    a kernel tree of yours instead of the pinned one; it is only read'
 	@echo 'FORCE=1         source: drop local work in build/linux'
 	@echo 'T=NAME          igt, prime, panfrost: just this test, BINARY[@SUBTEST]; harness: this driver; * stands for anything'

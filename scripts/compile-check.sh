@@ -74,6 +74,8 @@ if [ -z "${FRESH:-}" ] && [ "$(cat "$DIR/.passed" 2>/dev/null)" = "$key" ]; then
 	exit 0
 fi
 rm -f "$DIR/.passed"
+# Then the lists are of other files than those that check.sh asks for.
+[ -z "${2:-}" ] || rm -f "$BUILD/check/compiled.of"
 
 configure "$DIR"
 granted "$DIR" >"$DIR/compiled"
