@@ -262,7 +262,7 @@ repeat() {
 	for try in 1 2; do
 		mapfile -t names < <("$COMPARE" again "$base" "$converted" "$expect" | grep .)
 		[ ${#names[@]} -gt 0 ] || return 0
-		if [ ${#names[@]} -gt 20 ]; then
+		if [ ${#names[@]} -gt 100 ]; then
 			result FAIL "${PART}again" "${#names[@]} tests are not as they should be: too many to run them again"
 			return
 		fi
