@@ -102,6 +102,8 @@ part_arm64() {
 		APPEND+=" mem=1000M QEMU_TICK=1 initcall_blacklist=exynos_drm_init"
 		# DMA_API_DEBUG looks for each of 16384 pages in a range of 64 MiB: 40 s.
 		WITHOUT+='|64m'
+		# Unpatched, who maps an import through pl111 writes to the kernel, which 4096 pages do not leave alive.
+		TESTS=${TESTS/,prime_backing_mmap,/,prime_backing_mmap:[^f].*|f[^a].*,} ALSO='prime_backing_mmap:faults-.*'
 		;;
 	esac
 }
