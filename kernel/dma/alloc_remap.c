@@ -72,8 +72,6 @@ ssize_t dma_alloc_to_phys(const struct dma_allocation *alloc, size_t offset,
 	KUNIT_STATIC_STUB_REDIRECT(dma_alloc_to_phys, alloc, offset, phys);
 
 	if (alloc->from_pool) {
-		if (alloc->pool_phys == PHYS_ADDR_MAX)
-			return -EREMOTEIO;
 		*phys = alloc->pool_phys + offset;
 		return alloc->size - offset;
 	}
@@ -114,7 +112,6 @@ static int dma_alloc_find_pool(struct dma_allocation *alloc)
 {
 	int ret;
 
-	alloc->pool_phys = PHYS_ADDR_MAX;
 	ret = dma_dev_coherent_to_phys(alloc->dev, alloc->cpu_addr, alloc->size,
 				       &alloc->pool_phys);
 	alloc->from_pool = ret != 0;

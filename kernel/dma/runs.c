@@ -309,7 +309,8 @@ void dma_runs_join(struct dma_runs *runs)
 			runs->runs[n] = *run;
 		runs->cut |= runs->runs[n].cut;
 	}
-	runs->num_runs = min(n + 1, runs->num_runs);
+	/* What was cut has runs. */
+	runs->num_runs = n + 1;
 }
 
 static bool run_valid(const struct dma_runs *runs, const struct dma_run *run, u32 start)

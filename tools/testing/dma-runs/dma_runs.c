@@ -1292,7 +1292,7 @@ static bool twins_overlap(const struct twin *t, const struct twin *m)
 
 static void op_splice(struct state *s)
 {
-	bool overlap = twins_overlap(&s->t, &s->m);
+	bool overlap = twins_overlap(&s->t, &s->m), cut = s->runs.cut || s->more.cut;
 	int ret;
 	u32 i;
 
@@ -1306,6 +1306,7 @@ static void op_splice(struct state *s)
 			s->t.page[i] = s->m.page[i];
 	twin_clear(&s->m);
 	CHECK(!s->more.runs && !s->more.num_runs && !s->more.num_populated);
+	CHECK(s->runs.cut == cut);
 }
 
 /* Runs that are not mapped yet, at most @num; returns how many. */
