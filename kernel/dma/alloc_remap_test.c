@@ -19,6 +19,8 @@
 #include <linux/iommu.h>
 #include <linux/iommu-dma.h>
 #include <linux/memblock.h>
+#include <linux/of.h>
+#include <linux/of_reserved_mem.h>
 #include <linux/pci.h>
 #include <linux/swiotlb.h>
 
@@ -321,6 +323,18 @@ static void test_bad_arguments(struct kunit *test)
 	t->other->dma_mask = &t->other->coherent_dma_mask;
 }
 
+/* Pages 0 and 1 follow each other, 2 and 3 are elsewhere. */
+static ssize_t stub_scattered(const struct dma_allocation *alloc, size_t offset,
+			      phys_addr_t *phys)
+{
+	struct remap_test *t = kunit_get_current_test()->priv;
+
+	if (offset >= t->fail_at)
+		return -ENXIO;
+	*phys = t->phys + offset + (offset < 2 * PAGE_SIZE ? 0 : SZ_1M * (offset / PAGE_SIZE));
+	return PAGE_SIZE - offset_in_page(offset);
+}
+
 static void test_phys(struct kunit *test)
 {
 	struct remap_test *t = test->priv;
@@ -332,18 +346,15 @@ static void test_phys(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, phys, t->phys + PAGE_SIZE + 100);
 	KUNIT_EXPECT_EQ(test, dma_alloc_phys(t->owner, t->cpu_addr, t->dma_addr, TEST_SIZE,
 					     TEST_SIZE, &phys), -EINVAL);
-}
 
-/* Pages 0 and 1 follow each other, 2 and 3 are elsewhere. */
-static ssize_t stub_scattered(const struct dma_allocation *alloc, size_t offset,
-			      phys_addr_t *phys)
-{
-	struct remap_test *t = kunit_get_current_test()->priv;
-
-	if (offset >= t->fail_at)
-		return -ENXIO;
-	*phys = t->phys + offset + (offset < 2 * PAGE_SIZE ? 0 : SZ_1M * (offset / PAGE_SIZE));
-	return PAGE_SIZE - offset_in_page(offset);
+	/* Up to where the next page is elsewhere, or not known. */
+	kunit_activate_static_stub(test, dma_alloc_to_phys, stub_scattered);
+	t->fail_at = SIZE_MAX;
+	KUNIT_EXPECT_EQ(test, dma_alloc_phys(t->owner, t->cpu_addr, t->dma_addr, TEST_SIZE, 100,
+					     &phys), 2 * PAGE_SIZE - 100);
+	t->fail_at = PAGE_SIZE;
+	KUNIT_EXPECT_EQ(test, dma_alloc_phys(t->owner, t->cpu_addr, t->dma_addr, TEST_SIZE, 100,
+					     &phys), -ENXIO);
 }
 
 static void fill_scattered(phys_addr_t *pages)
@@ -735,6 +746,44 @@ static void test_pool(struct kunit *test)
 }
 #endif
 
+KUNIT_DEFINE_ACTION_WRAPPER(put_node, of_node_put, struct device_node *);
+KUNIT_DEFINE_ACTION_WRAPPER(release_reserved, of_reserved_mem_device_release, struct device *);
+
+/* A device tree sets memory of the system apart for a device: others find it there. */
+static void test_reserved_pool(struct kunit *test)
+{
+	struct device_node *np = of_find_compatible_node(NULL, NULL, "kunit,pool-owner");
+	struct remap_test *t = test->priv;
+	struct device *dev;
+	struct dma_runs *r;
+	dma_addr_t dma_addr;
+	phys_addr_t phys;
+	void *cpu_addr;
+
+	if (!np)
+		kunit_skip(test, "no device tree here sets memory apart");
+	KUNIT_ASSERT_EQ(test, kunit_add_action_or_reset(test, put_node, np), 0);
+	dev = test_device(test, "pool");
+	dev->of_node = np;
+	KUNIT_ASSERT_EQ(test, of_reserved_mem_device_init(dev), 0);
+	KUNIT_ASSERT_EQ(test, kunit_add_action_or_reset(test, release_reserved, dev), 0);
+	cpu_addr = dma_alloc_coherent(dev, TEST_SIZE, &dma_addr, GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, cpu_addr);
+
+	KUNIT_EXPECT_EQ(test, dma_alloc_phys(dev, cpu_addr, dma_addr, TEST_SIZE, PAGE_SIZE, &phys),
+			TEST_SIZE - PAGE_SIZE);
+	KUNIT_EXPECT_EQ(test, phys, dma_to_phys(dev, dma_addr) + PAGE_SIZE);
+	r = dma_alloc_remap(dev, cpu_addr, dma_addr, TEST_SIZE, 0, t->other, DMA_BIDIRECTIONAL);
+	KUNIT_EXPECT_NOT_ERR_OR_NULL(test, r);
+	if (!IS_ERR(r)) {
+		expect_piece(test, r, 0, phys_to_dma(t->other, phys - PAGE_SIZE), TEST_SIZE);
+		dma_runs_free(r);
+	}
+	expect_error(test, dma_alloc_remap(dev, cpu_addr, dma_addr, SZ_2M, 0, t->other,
+					   DMA_BIDIRECTIONAL), -EINVAL);
+	dma_free_coherent(dev, TEST_SIZE, cpu_addr, dma_addr);
+}
+
 /* DMA_API_DEBUG has two entries for the same addresses then. */
 static void test_twice(struct kunit *test)
 {
@@ -938,10 +987,42 @@ static void fail_allocs(struct kunit *test, struct device *dev)
 	KUNIT_EXPECT_GT(test, failed, 0);
 	kunit_info(test, "%d of %d allocations failed the call", failed, n - 1);
 }
+
+/* Returns whether there was an allocation left to fail. */
+static bool map_domain_failing(struct kunit *test, const struct dma_runs *runs,
+			       struct device *dev, unsigned long iova, int n)
+{
+	struct iommu_domain *domain = iommu_paging_domain_alloc(dev);
+	bool failed;
+	int ret;
+
+	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, domain);
+	current->fail_nth = n;
+	ret = dma_runs_iommu_map(runs, domain, iova, IOMMU_READ);
+	failed = !current->fail_nth;
+	current->fail_nth = 0;
+	KUNIT_EXPECT_EQ(test, ret, failed ? -ENOMEM : 0);
+	KUNIT_EXPECT_EQ(test, !iommu_iova_to_phys(domain, iova), failed);
+	KUNIT_EXPECT_EQ(test, !iommu_iova_to_phys(domain, iova + PAGE_SIZE), failed);
+	iommu_domain_free(domain);
+
+	return failed;
+}
 #else
 static void fail_allocs(struct kunit *test, struct device *dev)
 {
 	kunit_skip(test, "CONFIG_FAULT_INJECTION is off");
+}
+
+static bool can_fail_alloc(void)
+{
+	return false;
+}
+
+static bool map_domain_failing(struct kunit *test, const struct dma_runs *runs,
+			       struct device *dev, unsigned long iova, int n)
+{
+	return false;
 }
 #endif
 
@@ -1376,6 +1457,38 @@ static void test_iommu_link(struct kunit *test)
 	}
 }
 
+/* Into a domain that the DMA API knows nothing of: all of a list, or nothing. */
+static void test_iommu_domain(struct kunit *test)
+{
+	struct device *dev = iommu_device(test, 0);
+	struct iommu_domain *domain = iommu_paging_domain_alloc(dev);
+	/* Either page takes page tables of its own. */
+	unsigned long iova = SZ_1G - PAGE_SIZE;
+	struct dma_runs runs;
+	int n = 1;
+
+	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, domain);
+	dma_runs_init(&runs, NULL, DMA_RUNS_STREAMING, 2);
+	KUNIT_EXPECT_EQ(test, dma_runs_add(&runs, 0, SZ_4M, 1), 0);
+	KUNIT_EXPECT_EQ(test, dma_runs_add(&runs, 1, SZ_1M, 1), 0);
+	KUNIT_EXPECT_EQ(test, dma_runs_iommu_map(&runs, domain, iova, IOMMU_READ), 0);
+	KUNIT_EXPECT_EQ(test, iommu_iova_to_phys(domain, iova), SZ_4M);
+	KUNIT_EXPECT_EQ(test, iommu_iova_to_phys(domain, iova + PAGE_SIZE), SZ_1M);
+	KUNIT_EXPECT_EQ(test, iommu_unmap(domain, iova, 2 * PAGE_SIZE), 2 * PAGE_SIZE);
+
+	while (can_fail_alloc() && map_domain_failing(test, &runs, dev, iova, n))
+		n++;
+	if (n > 1)
+		KUNIT_EXPECT_GT(test, n, 3);
+	dma_runs_clear(&runs);
+
+	/* What shows no pages leads where its device does, which an IOMMU translates. */
+	dma_runs_init(&runs, dev, DMA_RUNS_IMPORTED, 1);
+	KUNIT_EXPECT_EQ(test, dma_runs_iommu_map(&runs, domain, iova, IOMMU_READ), -EOPNOTSUPP);
+	dma_runs_clear(&runs);
+	iommu_domain_free(domain);
+}
+
 static void test_iommu_alloc_undo(struct kunit *test)
 {
 	fail_allocs(test, iommu_device(test, 0));
@@ -1399,6 +1512,7 @@ static struct kunit_case remap_test_cases[] = {
 	KUNIT_CASE(test_noncoherent),
 	KUNIT_CASE(test_noncontiguous),
 	KUNIT_CASE(test_pool),
+	KUNIT_CASE(test_reserved_pool),
 	KUNIT_CASE(test_twice),
 	KUNIT_CASE(test_incoherent_device),
 	KUNIT_CASE(test_unmap_symmetry),
@@ -1414,6 +1528,7 @@ static struct kunit_case remap_test_cases[] = {
 	KUNIT_CASE(test_iommu_both),
 	KUNIT_CASE(test_iommu_noncontiguous),
 	KUNIT_CASE(test_iommu_link),
+	KUNIT_CASE(test_iommu_domain),
 	KUNIT_CASE(test_iommu_alloc_undo),
 	{}
 };

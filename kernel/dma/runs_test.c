@@ -17,6 +17,8 @@
 #include <linux/mm.h>
 #include <linux/mman.h>
 #include <linux/mmzone.h>
+#include <linux/pci.h>
+#include <linux/pci-p2pdma.h>
 #include <linux/sizes.h>
 #include <linux/swiotlb.h>
 #include <linux/vmalloc.h>
@@ -430,6 +432,39 @@ static void test_map_refused(struct kunit *test)
 	dev->dma_mask = &dev->coherent_dma_mask;
 	KUNIT_EXPECT_EQ(test, runs.num_mapped, 0);
 	dma_runs_clear(&runs);
+}
+
+/* What a list has no use for, whatever is in it, and what no machine has. */
+static void test_not_for_it(struct kunit *test)
+{
+	struct device *dev = test_device(test, "owner");
+	struct phys_vec range = { .len = SIZE_MAX & PAGE_MASK };
+	u32 num = totalram_pages() + 1;
+	struct dma_runs runs;
+
+	dma_runs_init(&runs, dev, DMA_RUNS_RESOURCE, 1);
+	KUNIT_EXPECT_EQ(test, dma_runs_add(&runs, 0, SZ_1M, 1), 0);
+	KUNIT_EXPECT_EQ(test, dma_runs_pin_user(&runs, 0, 0, 1, 0), -EINVAL);
+	if (IS_ENABLED(CONFIG_MMU))
+		KUNIT_EXPECT_EQ(test, dma_runs_insert(&runs, NULL, 0, 0, 1, false), -EOPNOTSUPP);
+	dma_runs_clear(&runs);
+
+	dma_runs_init(&runs, dev, DMA_RUNS_COHERENT, 1);
+	KUNIT_EXPECT_EQ(test, dma_runs_add_mapped(&runs, 0, SZ_1M, SZ_1M, 1), 0);
+	KUNIT_EXPECT_EQ(test, dma_runs_map(&runs, 0, 1), -EOPNOTSUPP);
+	dma_runs_clear(&runs);
+
+	dma_runs_init(&runs, NULL, DMA_RUNS_STREAMING, num);
+	KUNIT_EXPECT_EQ(test, dma_runs_add(&runs, 0, SZ_1M, num), 0);
+	KUNIT_EXPECT_EQ(test, dma_runs_map(&runs, 0, num), -ENODEV);
+	if (IS_ENABLED(CONFIG_MMU))
+		KUNIT_EXPECT_PTR_EQ(test, dma_runs_vmap(&runs, 0, (u64)num << PAGE_SHIFT,
+							PAGE_KERNEL), ERR_PTR(-ENOMEM));
+	dma_runs_clear(&runs);
+
+	if (IS_ENABLED(CONFIG_64BIT))
+		KUNIT_EXPECT_PTR_EQ(test, dma_runs_map_ranges(dev, DMA_TO_DEVICE, NULL, &range, 1),
+				    ERR_PTR(-E2BIG));
 }
 
 static void test_map_for(struct kunit *test)
@@ -861,6 +896,80 @@ static void test_map_ranges(struct kunit *test)
 			    ERR_PTR(-EINVAL));
 }
 
+#ifdef CONFIG_PCI_P2PDMA
+/* What QEMU calls ivshmem has memory in its second BAR, edu could read it; no driver here. */
+#define IVSHMEM_DEVICE	0x1110
+#define IVSHMEM_BAR	2
+#define EDU_VENDOR	0x1234
+#define EDU_DEVICE	0x11e8
+
+KUNIT_DEFINE_ACTION_WRAPPER(put_pci_dev, pci_dev_put, struct pci_dev *);
+
+static struct pci_dev *test_pci_dev(struct kunit *test, unsigned int vendor, unsigned int device)
+{
+	struct pci_dev *pdev = pci_get_device(vendor, device, NULL);
+
+	if (!pdev)
+		kunit_skip(test, "there is no device %04x:%04x", vendor, device);
+	KUNIT_ASSERT_EQ(test, kunit_add_action_or_reset(test, put_pci_dev, pdev), 0);
+
+	return pdev;
+}
+
+static void release_provider(void *pdev)
+{
+	devres_release_group(&((struct pci_dev *)pdev)->dev, pdev);
+}
+
+static struct p2pdma_provider *test_provider(struct kunit *test, struct pci_dev *pdev, int bar)
+{
+	KUNIT_ASSERT_NOT_NULL(test, devres_open_group(&pdev->dev, pdev, GFP_KERNEL));
+	KUNIT_ASSERT_EQ(test, kunit_add_action_or_reset(test, release_provider, pdev), 0);
+	KUNIT_ASSERT_EQ(test, pcim_p2pdma_init(pdev), 0);
+
+	return pcim_p2pdma_provider(pdev, bar);
+}
+
+/* Behind one bridge: addresses of their bus, whatever is between that and the CPU. */
+static void test_map_peers(struct kunit *test)
+{
+	struct pci_dev *owner = test_pci_dev(test, PCI_VENDOR_ID_REDHAT_QUMRANET, IVSHMEM_DEVICE);
+	struct pci_dev *peer = test_pci_dev(test, EDU_VENDOR, EDU_DEVICE);
+	struct p2pdma_provider *provider = test_provider(test, owner, IVSHMEM_BAR);
+	phys_addr_t phys = pci_resource_start(owner, IVSHMEM_BAR);
+	const struct phys_vec ranges[] = {
+		{ .paddr = phys + 4 * PAGE_SIZE, .len = 2 * PAGE_SIZE },
+		{ .paddr = phys, .len = PAGE_SIZE },
+	};
+	struct dma_runs *runs;
+	dma_addr_t dma_addr;
+
+	if (!owner->bus->self || owner->bus != peer->bus)
+		kunit_skip(test, "they are not behind one bridge");
+	KUNIT_ASSERT_NOT_NULL(test, provider);
+	/* Who does not say whose memory it is gets no route. */
+	runs = dma_runs_map_ranges(&peer->dev, DMA_BIDIRECTIONAL, NULL, ranges, 2);
+	KUNIT_EXPECT_PTR_EQ(test, runs, ERR_PTR(-EREMOTEIO));
+	/* As if the bus had addresses of its own. */
+	provider->bus_offset += SZ_1G;
+
+	runs = dma_runs_map_ranges(&peer->dev, DMA_BIDIRECTIONAL, provider, ranges, 2);
+	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, runs);
+	KUNIT_EXPECT_EQ(test, runs->num_mapped, 3);
+	KUNIT_EXPECT_EQ(test, dma_runs_contiguous(runs, PAGE_SIZE, &dma_addr), PAGE_SIZE);
+	KUNIT_EXPECT_EQ(test, dma_addr,
+			pci_bus_address(owner, IVSHMEM_BAR) + SZ_1G + 5 * PAGE_SIZE);
+	KUNIT_EXPECT_EQ(test, dma_runs_contiguous(runs, 2 * PAGE_SIZE, &dma_addr), PAGE_SIZE);
+	KUNIT_EXPECT_EQ(test, dma_addr, pci_bus_address(owner, IVSHMEM_BAR) + SZ_1G);
+	dma_runs_free(runs);
+}
+#else
+static void test_map_peers(struct kunit *test)
+{
+	kunit_skip(test, "needs PCI_P2PDMA");
+}
+#endif
+
 static struct kunit_case runs_test_cases[] = {
 	KUNIT_CASE(test_small_lists),
 	KUNIT_CASE(test_order),
@@ -872,12 +981,14 @@ static struct kunit_case runs_test_cases[] = {
 	KUNIT_CASE(test_map_parts),
 	KUNIT_CASE(test_map_unreachable),
 	KUNIT_CASE(test_map_refused),
+	KUNIT_CASE(test_not_for_it),
 	KUNIT_CASE(test_map_for),
 	KUNIT_CASE(test_map_same),
 	KUNIT_CASE(test_map_not_same),
 	KUNIT_CASE(test_vmap),
 	KUNIT_CASE(test_map_bounced),
 	KUNIT_CASE(test_map_ranges),
+	KUNIT_CASE(test_map_peers),
 	KUNIT_CASE(test_pin_user),
 	KUNIT_CASE(test_pin_folio),
 	KUNIT_CASE(test_alloc_pages),

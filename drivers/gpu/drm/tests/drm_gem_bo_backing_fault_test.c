@@ -285,6 +285,33 @@ static u32 pages_64m(void)
 	return SZ_64M >> PAGE_SHIFT;
 }
 
+/* What a fault handler may ask for, but does not get. */
+static void test_insert_refused(struct kunit *test)
+{
+	struct fault_bo *bo = fault_bo_create(test, FAULT_PAGES);
+	unsigned long addr = fault_mmap(test, bo, 0, FAULT_PAGES);
+	unsigned long pfn, zero = page_to_pfn(ZERO_PAGE(0));
+	struct dma_runs *runs = &bo->backing.runs;
+	struct vm_area_struct *vma;
+
+	fault_bo_fill(test, bo, 0, 1, 0);
+	pfn = PHYS_PFN(dma_runs_phys(runs, 0));
+	mmap_read_lock(current->mm);
+	vma = vma_lookup(current->mm, addr);
+	KUNIT_EXPECT_EQ(test, dma_runs_insert(runs, vma, page_addr(addr, 1), 1, 1, true), -ENXIO);
+	KUNIT_EXPECT_EQ(test, dma_runs_insert(runs, vma, addr, 0, 0, true), -ENXIO);
+	KUNIT_EXPECT_EQ(test, dma_runs_insert(runs, vma, vma->vm_end, 0, 1, true), -EFAULT);
+	KUNIT_EXPECT_EQ(test, dma_runs_insert(runs, vma, page_addr(addr, -1), 0, 1, true), -EFAULT);
+	KUNIT_EXPECT_EQ(test, vm_insert_pfns(vma, addr, &pfn, 0, true), -EFAULT);
+	/* Somebody else was faster, with another page. */
+	KUNIT_EXPECT_EQ(test, vm_insert_pfns(vma, addr, &zero, 1, false), 1);
+	KUNIT_EXPECT_EQ(test, dma_runs_insert(runs, vma, addr, 0, 1, true), 1);
+	mmap_read_unlock(current->mm);
+	KUNIT_EXPECT_EQ(test, user_entry(bo, addr, 0), FOREIGN);
+	KUNIT_EXPECT_EQ(test, user_entry(bo, page_addr(addr, 1), 1), NONE);
+	fault_munmap(test, addr, FAULT_PAGES);
+}
+
 /* Page by page it would be a fault for each. */
 static void test_fault_scattered(struct kunit *test)
 {
@@ -675,6 +702,7 @@ static int fault_init(struct kunit *test)
 }
 
 static struct kunit_case fault_cases[] = {
+	KUNIT_CASE(test_insert_refused),
 	KUNIT_CASE(test_fault_scattered),
 	KUNIT_CASE(test_fault_mixed),
 	KUNIT_CASE(test_fault_read_then_write),

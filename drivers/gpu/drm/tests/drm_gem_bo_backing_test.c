@@ -1524,6 +1524,123 @@ static void test_import_table(struct kunit *test)
 	dev->dma_mask = mask;
 }
 
+/* An exporter that pins, makes its own lists and frees them. */
+struct lister_case {
+	const char *name;
+	int ret_pin;
+	int ret_map;
+	u32 num_pages;
+	int ret;
+	int ret_table;
+};
+
+static const struct lister_case lister_cases[] = {
+	/* A table of a resource is for peers alone. */
+	{ "mapped", .num_pages = TEST_PAGES, .ret_table = -EOPNOTSUPP },
+	{ "not pinned", .ret_pin = -ENOSPC, .ret = -ENOSPC, .ret_table = -ENOSPC },
+	{ "not mapped", .ret_map = -EIO, .ret = -EIO, .ret_table = -EIO },
+	{ "too long", .num_pages = TEST_PAGES + 1, .ret = -EINVAL, .ret_table = -EOPNOTSUPP },
+	{ "too short", .num_pages = TEST_PAGES - 1, .ret = -EINVAL, .ret_table = -EOPNOTSUPP },
+};
+
+KUNIT_ARRAY_PARAM_DESC(lister, lister_cases, name);
+
+struct lister {
+	const struct lister_case *c;
+	int pinned;
+	int mapped;
+};
+
+static int lister_pin(struct dma_buf_attachment *attach)
+{
+	struct lister *lister = attach->dmabuf->priv;
+
+	lister->pinned += !lister->c->ret_pin;
+
+	return lister->c->ret_pin;
+}
+
+static void lister_unpin(struct dma_buf_attachment *attach)
+{
+	struct lister *lister = attach->dmabuf->priv;
+
+	lister->pinned--;
+}
+
+static struct dma_runs *lister_map(struct dma_buf_attachment *attach,
+				   enum dma_data_direction dir)
+{
+	struct lister *lister = attach->dmabuf->priv;
+	const struct phys_vec range = {
+		/* Where no memory is. */
+		.paddr = sizeof(phys_addr_t) > 4 ? (phys_addr_t)(1ULL << 38) : 0xf0000000,
+		.len = lister->c->num_pages << PAGE_SHIFT,
+	};
+
+	if (lister->c->ret_map)
+		return ERR_PTR(lister->c->ret_map);
+	lister->mapped++;
+
+	return dma_runs_map_ranges(attach->dev, dir, NULL, &range, 1);
+}
+
+static void lister_unmap(struct dma_buf_attachment *attach, struct dma_runs *runs)
+{
+	struct lister *lister = attach->dmabuf->priv;
+
+	lister->mapped--;
+	dma_runs_free(runs);
+}
+
+static const struct dma_buf_ops lister_ops = {
+	.pin = lister_pin,
+	.unpin = lister_unpin,
+	.map_runs = lister_map,
+	.unmap_runs = lister_unmap,
+	.release = foreign_release,
+};
+
+/* It is pinned as long as it is mapped, and after a failure neither. */
+static void test_import_pinned(struct kunit *test)
+{
+	struct lister lister = { .c = test->param_value };
+	struct test_ctx *ctx = test->priv;
+	struct dma_buf_attachment *attach;
+	DEFINE_DMA_BUF_EXPORT_INFO(info);
+	struct dma_buf *dma_buf;
+	struct dma_runs *runs;
+	struct sg_table *sgt;
+
+	if (test_bounces(test))
+		kunit_skip(test, "what has no pages cannot bounce");
+	info.ops = &lister_ops;
+	info.size = TEST_SIZE;
+	info.priv = &lister;
+	dma_buf = dma_buf_export(&info);
+	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, dma_buf);
+	attach = dma_buf_attach(dma_buf, drm_dev_dma_dev(ctx->drm[1]));
+	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, attach);
+
+	dma_resv_lock(dma_buf->resv, NULL);
+	runs = dma_buf_map_runs(attach, DMA_TO_DEVICE);
+	KUNIT_EXPECT_EQ(test, PTR_ERR_OR_ZERO(runs), lister.c->ret);
+	KUNIT_EXPECT_EQ(test, lister.pinned, !lister.c->ret);
+	KUNIT_EXPECT_EQ(test, lister.mapped, !lister.c->ret);
+	if (!IS_ERR(runs))
+		dma_buf_unmap_runs(attach, runs);
+	KUNIT_EXPECT_EQ(test, lister.pinned, 0);
+	KUNIT_EXPECT_EQ(test, lister.mapped, 0);
+
+	sgt = dma_buf_map_attachment(attach, DMA_TO_DEVICE);
+	KUNIT_EXPECT_EQ(test, PTR_ERR(sgt), lister.c->ret_table);
+	KUNIT_EXPECT_EQ(test, lister.pinned, 0);
+	KUNIT_EXPECT_EQ(test, lister.mapped, 0);
+	dma_resv_unlock(dma_buf->resv);
+
+	dma_buf_detach(dma_buf, attach);
+	dma_buf_put(dma_buf);
+}
+
 /* The core's own copy hides pages. */
 static void test_table_pages(struct kunit *test, struct drm_gem_bo_backing *b,
 			     struct sg_table *sgt)
@@ -1624,6 +1741,22 @@ static const struct wait_case {
 
 KUNIT_ARRAY_PARAM_DESC(wait, wait_cases, name);
 
+static struct test_fence *test_add_fence(struct kunit *test, struct dma_buf *dma_buf,
+					 enum dma_resv_usage usage)
+{
+	struct test_fence *fence = kzalloc_obj(*fence);
+
+	KUNIT_ASSERT_NOT_NULL(test, fence);
+	INIT_DELAYED_WORK(&fence->signal, test_fence_signal);
+	dma_fence_init(&fence->base, &test_fence_ops, NULL, dma_fence_context_alloc(1), 1);
+	dma_resv_lock(dma_buf->resv, NULL);
+	KUNIT_EXPECT_EQ(test, dma_resv_reserve_fences(dma_buf->resv, 1), 0);
+	dma_resv_add_fence(dma_buf->resv, &fence->base, usage);
+	dma_resv_unlock(dma_buf->resv);
+
+	return fence;
+}
+
 /*
  * Calls the exporter's op and not dma_buf_begin_cpu_access(), which waits as well,
  * but when the op has synced what the device was still writing.
@@ -1636,17 +1769,9 @@ static void test_wait_before_sync(struct kunit *test)
 	struct dma_buf *dma_buf;
 	struct test_bo *bo;
 
-	fence = kzalloc_obj(*fence);
-	KUNIT_ASSERT_NOT_NULL(test, fence);
-	INIT_DELAYED_WORK(&fence->signal, test_fence_signal);
-	dma_fence_init(&fence->base, &test_fence_ops, NULL, dma_fence_context_alloc(1), 1);
-
 	bo = test_bo_create(test, ctx->drm[0], DMA_RUNS_STREAMING, true, TEST_SIZE);
 	dma_buf = test_export(test, bo);
-	dma_resv_lock(dma_buf->resv, NULL);
-	KUNIT_EXPECT_EQ(test, dma_resv_reserve_fences(dma_buf->resv, 1), 0);
-	dma_resv_add_fence(dma_buf->resv, &fence->base, c->usage);
-	dma_resv_unlock(dma_buf->resv);
+	fence = test_add_fence(test, dma_buf, c->usage);
 
 	/* Without a wait there is time enough to return before. */
 	schedule_delayed_work(&fence->signal, c->waits ? HZ / 10 : 10 * HZ);
@@ -1655,6 +1780,39 @@ static void test_wait_before_sync(struct kunit *test)
 	flush_delayed_work(&fence->signal);
 
 	KUNIT_EXPECT_EQ(test, dma_buf->ops->end_cpu_access(dma_buf, c->dir), 0);
+	dma_buf_put(dma_buf);
+	dma_fence_put(&fence->base);
+}
+
+/* A signal ends the wait, and nothing is synced, mapped or pinned then. */
+static void test_wait_interrupted(struct kunit *test)
+{
+	struct test_ctx *ctx = test->priv;
+	struct dma_buf_attachment *attach;
+	struct test_fence *fence;
+	struct dma_buf *dma_buf;
+	struct test_bo *bo;
+
+	bo = test_bo_create(test, ctx->drm[0], DMA_RUNS_STREAMING, true, TEST_SIZE);
+	dma_buf = test_export(test, bo);
+	attach = dma_buf_attach(dma_buf, drm_dev_dma_dev(ctx->drm[1]));
+	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, attach);
+	fence = test_add_fence(test, dma_buf, DMA_RESV_USAGE_KERNEL);
+
+	set_thread_flag(TIF_SIGPENDING);
+	KUNIT_EXPECT_EQ(test, dma_buf->ops->begin_cpu_access(dma_buf, DMA_BIDIRECTIONAL),
+			-ERESTARTSYS);
+	KUNIT_EXPECT_EQ(test, PTR_ERR(dma_buf_map_attachment_unlocked(attach, DMA_TO_DEVICE)),
+			-ERESTARTSYS);
+	dma_resv_lock(dma_buf->resv, NULL);
+	KUNIT_EXPECT_EQ(test, PTR_ERR(dma_buf_map_runs(attach, DMA_TO_DEVICE)), -ERESTARTSYS);
+	dma_resv_unlock(dma_buf->resv);
+	clear_thread_flag(TIF_SIGPENDING);
+
+	KUNIT_EXPECT_TRUE(test, list_empty(&bo->backing.runs.others));
+	schedule_delayed_work(&fence->signal, 0);
+	flush_delayed_work(&fence->signal);
+	dma_buf_detach(dma_buf, attach);
 	dma_buf_put(dma_buf);
 	dma_fence_put(&fence->base);
 }
@@ -1769,8 +1927,10 @@ static struct kunit_case drm_gem_bo_backing_test_cases[] = {
 	KUNIT_CASE(test_import_outlives),
 	KUNIT_CASE(test_import_self),
 	KUNIT_CASE_PARAM(test_import_table, foreign_gen_params),
+	KUNIT_CASE_PARAM(test_import_pinned, lister_gen_params),
 	KUNIT_CASE(test_export_table),
 	KUNIT_CASE_PARAM(test_wait_before_sync, wait_gen_params),
+	KUNIT_CASE(test_wait_interrupted),
 	KUNIT_CASE(test_example),
 	{}
 };
