@@ -6,6 +6,8 @@
 set -u
 kernel=/sys/kernel/debug
 for what in failslab fail_page_alloc; do echo N >"$kernel/$what/ignore-gfp-wait"; done
+echo N >"$kernel/fail_page_alloc/ignore-gfp-highmem"
+echo 0 >"$kernel/fail_page_alloc/min-order"
 for suite in "$kernel"/kunit/dma_* "$kernel"/kunit/drm_gem* "$kernel"/kunit/vkms*; do
 	echo "coverage: ${suite##*/}"
 	echo 1 >"$suite/run"
@@ -14,8 +16,8 @@ done
 /mnt/guest/igt.sh "$1"
 # What debugfs tells of buffers, while there are some.
 PRIME_BACKING_SECONDS=10 "$1/prime_backing_stress" --run-subtest threads &
-for second in 1 2 3 4 5; do
-	sleep "$second"
+until=$(($(date +%s) + 8))
+while [ "$(date +%s)" -lt "$until" ]; do
 	cat "$kernel"/dri/*/gem_backing
 done >/run/out/gem_backing
 wait

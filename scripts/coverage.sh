@@ -1,11 +1,12 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0
 # make coverage: which lines and branches of the floors do the tests reach? Counted by gcov in the list's
-# user-space tests, in KUnit, the prime and the panfrost tests on User Mode Linux, and in KUnit on arm64 in
-# QEMU: direct DMA, bounced, behind an IOMMU, and with devices that do not snoop; each with allocations that
-# fail. A line that none of them reaches is in expect/uncovered.txt, with its reason, or it is an error.
-# out/coverage/: each file with its counts. "coverage.sh qemu" counts just that part anew; the others' counters
-# have to be of the same series. Slow (two kernels); not part of make test.
+# user-space tests, in KUnit, the prime and the panfrost tests on User Mode Linux, and in QEMU: KUnit on arm64,
+# arm (dma_map_ops) and x86_64, with direct DMA, bounced, behind IOMMUs, and with devices that do not snoop, each
+# with allocations that fail; the tests of igt-tests/ for what imports there, and for what devices send each other.
+# A line that none of them reaches is in expect/uncovered.txt, with its reason, or it is an error.
+# out/coverage/: each file with its counts. "coverage.sh qemu x86_64 PART..." counts just that anew; the others'
+# counters have to be of the same series. Slow (four kernels); not part of make test.
 set -euo pipefail
 # shellcheck source=scripts/lib.sh
 . "$(dirname "$0")/lib.sh"
@@ -16,16 +17,20 @@ set -euo pipefail
 
 DIR=$OUT/coverage
 FILES=("${FLOORS[@]}" include/linux/dma-runs.h include/drm/drm_gem_bo_backing.h "${FUNCTIONS[@]}")
-PARTS=(failing failing-swiotlb failing-iommu failing-noncoherent)
+# What is inlined before it is counted has branches of its own for each caller.
+FLAGS='-fprofile-arcs -ftest-coverage -fno-tree-loop-im -fno-early-inlining'
 
 # counted: kbuild's words for what gcov counts.
 counted() { instrumented GCOV_PROFILE "${FILES[@]%%:*}"; }
 
 # kernel DIR ARCH START TARGET FRAGMENT...
 kernel() {
-	local dir=$1 arch=$2 start=$3 target=$4 words
+	local dir=$1 arch=$2 start=$3 target=$4 skip='^$' words
 	shift 4
-	read -rd '' -a words < <(counted; printf '\0')
+	# Kbuild goes by the name alone, which a file of x86's boot code has, too.
+	[ "$arch" != x86_64 ] || skip=_memory.o=
+	read -rd '' -a words < <(counted | grep -v "$skip"; printf '\0')
+	words+=("CFLAGS_GCOV=$FLAGS")
 	mkdir -p "$dir"
 	exec 8>"$dir/.lock"
 	flock 8
@@ -81,20 +86,32 @@ user_mode_linux() {
 	gather um "$dir"
 }
 
+parts_of() {
+	case $1 in
+	arm64) echo failing failing-swiotlb failing-iommu failing-noncoherent virtio-gpu ;;
+	arm) echo failing ;;
+	x86_64) echo failing failing-iommu imports vfio ;;
+	esac
+}
+
+# qemu ARCH [PART]...
 qemu() {
-	local part dir=$BUILD/qemu-arm64-coverage
-	cross_packages arm64
-	kernel "$dir" arm64 tinyconfig Image "$TOP/configs/qemu-common.config" "$TOP/configs/qemu-arm64.config" \
-		"$TOP/configs/qemu-patched.config"
-	for part in "${PARTS[@]}"; do
-		stage "coverage: arm64, $part"
-		rm -rf "${DIR:?}/$part" "$OUT/qemu-arm64/$part"
+	local arch=$1 dir=$BUILD/qemu-$1-coverage part log parts
+	cross_packages "$arch"
+	kernel "$dir" "$arch" tinyconfig "$(basename "$(qemu_image "$arch")")" \
+		"$TOP/configs/qemu-common.config" "$TOP/configs/qemu-$arch.config" "$TOP/configs/qemu-patched.config"
+	read -ra parts <<<"${*:2}"
+	[ $# -gt 1 ] || read -ra parts <<<"$(parts_of "$arch")"
+	for part in "${parts[@]}"; do
+		stage "coverage: $arch, $part"
+		log=$OUT/qemu-$arch/$part/converted/console.log
+		rm -rf "${DIR:?}/$arch-$part" "$OUT/qemu-$arch/$part"
 		# What fails there is for the lane itself to judge; here KUnit's own provocations are in the log, too.
-		CONVERTED=$dir/$(qemu_image arm64) UNPATCHED=$dir/$(qemu_image arm64) QEMU_GCOV=QEMU_GCOV=1 QEMU_LIMIT=900 \
-			RESULTS=$DIR/$part.tsv "$TOP/scripts/qemu.sh" arm64 "$part" >"$DIR/$part.log" 2>&1 || true
-		grep -aq 'qemu: done' "$OUT/qemu-arm64/$part/converted/console.log" || die "$part did not get to its end" "$DIR/$part.log"
-		"$TOP/scripts/coverage.py" unpack "$OUT/qemu-arm64/$part/converted/console.log" "$DIR/$part"
-		gather "$part" "$dir"
+		CONVERTED=$dir/$(qemu_image "$arch") UNPATCHED=$dir/$(qemu_image "$arch") QEMU_GCOV=QEMU_GCOV=1 QEMU_LIMIT=900 \
+			RESULTS=$DIR/$arch-$part.tsv "$TOP/scripts/qemu.sh" "$arch" "$part" >"$DIR/$arch-$part.log" 2>&1 || true
+		grep -aq 'qemu: done' "$log" || die "$arch, $part did not get to its end" "$DIR/$arch-$part.log"
+		"$TOP/scripts/coverage.py" unpack "$log" "$DIR/$arch-$part"
+		gather "$arch-$part" "$dir"
 	done
 }
 
@@ -102,11 +119,17 @@ lane coverage
 "$TOP/scripts/source.sh"
 need gcc python3 libc6-dev libdrm-dev make pkg-config
 kernel_packages
-if [ $# = 0 ]; then
+if [ $# -gt 0 ]; then
+	mkdir -p "$DIR"
+	"$@"
+else
 	rm -rf "$DIR"
-	set -- user_space user_mode_linux qemu
+	mkdir -p "$DIR"
+	user_space
+	user_mode_linux
+	qemu arm64
+	qemu arm
+	qemu x86_64
 fi
-mkdir -p "$DIR"
-for what; do "$what"; done
 "$TOP/scripts/coverage.py" judge "$RESULTS" "$DIR" "$TOP/expect/uncovered.txt" "$LINUX" "${FILES[@]}" || LANE_FAILED=1
 lane_end
