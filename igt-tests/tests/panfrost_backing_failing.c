@@ -331,15 +331,10 @@ static struct count count_all(void)
 	return (struct count){ .bos = pf_count_bos(), .dmabufs = pb_count_dmabufs() };
 }
 
-/*
- * Jobs are freed a moment after they ended, and hold their buffers until then. What is imported
- * goes another moment later.
- */
+/* What is imported goes a moment later. */
 static void wait_for(const struct count *before)
 {
-	for (int i = 0; i < 1000 && pf_count_bos() > before->bos; i++)
-		usleep(10000);
-	igt_assert_lte(pf_count_bos(), before->bos);
+	pf_wait_for_bos(before->bos);
 	pb_wait_for_dmabufs(before->dmabufs);
 }
 

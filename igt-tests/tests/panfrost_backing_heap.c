@@ -184,7 +184,7 @@ static void address_reused(void)
 	write_chunks(&h.chain, &h.bo, chunks, 2, 1);
 	pf_close(&h.bo);
 	/* Its last job may hold it a little longer. */
-	for (int i = 0; i < 100; i++) {
+	for (int i = 0; i < 100 * PF_PATIENCE; i++) {
 		h.bo = pf_create(h.fd, 4 * PF_CHUNK, HEAP);
 		if (h.bo.va == va)
 			break;
@@ -255,9 +255,7 @@ static void nothing_left(void)
 		write_chunks(&h.chain, &h.bo, chunks, i % 3, i);
 		pf_close_heap(&h);
 	}
-	for (int i = 0; i < 100 && pf_count_bos() > before; i++)
-		usleep(10000);
-	igt_assert_lte(pf_count_bos(), before);
+	pf_wait_for_bos(before);
 }
 
 /* Catches: heaps that never give their memory back (their list of pages has holes). */

@@ -29,13 +29,6 @@ static uint64_t word(const struct pf_bo *bo, uint64_t offset)
 	return *(volatile uint64_t *)(bo->cpu + offset);
 }
 
-static void wait_for_word(const struct pf_bo *bo, uint64_t value)
-{
-	for (int i = 0; i < 10000 && word(bo, 0) != value; i++)
-		usleep(1000);
-	igt_assert_eq_u64(word(bo, 0), value);
-}
-
 static void in_order(uint32_t *pages, unsigned int count)
 {
 	for (unsigned int i = 0; i < count; i++)
@@ -224,7 +217,7 @@ static void waits_for_syncobj(void)
 	first = pf_start(&endless, NULL, 0);
 	igt_assert_eq(drmSyncobjCreate(fd, 0, &second), 0);
 	igt_assert_eq(pf_submit(fd, after.bo.va, NULL, 0, PANFROST_JD_REQ_FS, first, second), 0);
-	wait_for_word(&out, 1);
+	pf_wait_for_word(&out, 1);
 	igt_assert(pf_busy(fd, second) || !pf_busy(fd, first));
 	igt_assert_neq(pf_end(fd, first), 0);
 	/* A job is run, or given up, when what it waits for has failed; it always ends. */
@@ -392,20 +385,6 @@ static void submit_and_close(int fd, unsigned int pages)
 	pf_close(&out);
 }
 
-/* Jobs are freed by a work that runs some time after they ended. */
-static int settled_bos(int wanted)
-{
-	int count = -1;
-
-	for (int i = 0; i < 200; i++) {
-		count = pf_count_bos();
-		if (count <= wanted)
-			break;
-		usleep(10000);
-	}
-	return count;
-}
-
 /* Catches: references of jobs, mappings or pages that nobody gives back. */
 static void submit_close_2000(void)
 {
@@ -415,11 +394,11 @@ static void submit_close_2000(void)
 
 	for (int i = 0; i < 64; i++)
 		submit_and_close(fd, SMALL);
-	igt_assert_lte(settled_bos(before), before);
+	pf_wait_for_bos(before);
 	kib = available_kib();
 	for (int i = 0; i < 2000; i++)
 		submit_and_close(fd, SMALL);
-	igt_assert_lte(settled_bos(before), before);
+	pf_wait_for_bos(before);
 	pf_check_usable(fd);
 	/* Half of what would be gone if one page in four were kept. */
 	kib -= available_kib();
@@ -434,7 +413,7 @@ static struct pf_bo create_at(int fd, uint64_t va)
 {
 	struct pf_bo bo = pf_create(fd, REUSE_SIZE, PANFROST_BO_NOEXEC);
 
-	for (int i = 0; va && bo.va != va && i < 500; i++) {
+	for (int i = 0; va && bo.va != va && i < 500 * PF_PATIENCE; i++) {
 		pf_close(&bo);
 		usleep(2000);
 		bo = pf_create(fd, REUSE_SIZE, PANFROST_BO_NOEXEC);
@@ -540,7 +519,7 @@ static void close_file_while_running(void)
 		struct space s;
 
 		start_endless(&s, round % 2 ? PANFROST_JD_REQ_FS : 0);
-		wait_for_word(&s.out, 1);
+		pf_wait_for_word(&s.out, 1);
 		close_space(&s);
 		pf_check_usable(-1);
 	}
@@ -577,7 +556,7 @@ static void close_running(int round)
 	struct space s;
 
 	start_endless(&s, 0);
-	wait_for_word(&s.out, 1);
+	pf_wait_for_word(&s.out, 1);
 	usleep(round * 500);
 	close_space(&s);
 }
@@ -665,7 +644,7 @@ static void mmap_while_writing(void)
 /* A job is done before the kernel lets go of its buffers. */
 static void wait_unmapped(const struct pf_bo *bo)
 {
-	for (int i = 0; i < 1000 && pf_mapped(bo->va, bo->size); i++)
+	for (int i = 0; i < 1000 * PF_PATIENCE && pf_mapped(bo->va, bo->size); i++)
 		usleep(1000);
 	igt_assert_eq_u64(pf_mapped(bo->va, bo->size), 0);
 }

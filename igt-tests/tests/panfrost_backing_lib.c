@@ -16,7 +16,6 @@
 #include "panfrost_backing_lib.h"
 #include "prime_backing_lib.h"
 
-#define PATIENCE 30		/* s; UML's clock runs as the host lets it */
 
 static const char *const errors[] = { "stale_tlb", "freed_page", "outside", "outlived" };
 static int64_t errors_before[ARRAY_SIZE(errors)];
@@ -557,10 +556,10 @@ int pf_fence_error(int file)
 	struct pollfd poll_for = { .fd = file, .events = POLLIN };
 	struct sync_file_info info = {};
 
-	poll(&poll_for, 1, PATIENCE * 1000);
+	poll(&poll_for, 1, PF_PATIENCE * 1000);
 	igt_assert_eq(drmIoctl(file, SYNC_IOC_FILE_INFO, &info), 0);
 	close(file);
-	igt_assert_f(info.status, "no end of the job in %d s\n", PATIENCE);
+	igt_assert_f(info.status, "no end of the job in %d s\n", PF_PATIENCE);
 	return info.status < 0 ? -info.status : 0;
 }
 
@@ -587,7 +586,7 @@ void pf_run_done(struct pf_chain *chain, const struct pf_bo *bo)
 void pf_wait_bo(const struct pf_bo *bo)
 {
 	struct drm_panfrost_wait_bo args = {
-		.handle = bo->handle, .timeout_ns = now_ns() + PATIENCE * 1000000000ll,
+		.handle = bo->handle, .timeout_ns = now_ns() + PF_PATIENCE * 1000000000ll,
 	};
 
 	igt_assert_eq(pf_ioctl(bo->fd, DRM_IOCTL_PANFROST_WAIT_BO, &args), 0);
@@ -632,12 +631,29 @@ bool pf_madvise(const struct pf_bo *bo, uint32_t madv)
 	return args.retained;
 }
 
-/* A job that has ended may keep its buffers for a moment. */
+/* Jobs are freed by a work some time after they ended, and hold their buffers until then. */
+void pf_wait_for_bos(int wanted)
+{
+	for (int i = 0; i < 100 * PF_PATIENCE && pf_count_bos() > wanted; i++)
+		usleep(10000);
+	igt_assert_lte(pf_count_bos(), wanted);
+}
+
+void pf_wait_for_word(const struct pf_bo *bo, uint64_t value)
+{
+	volatile uint64_t *word = (volatile uint64_t *)bo->cpu;
+
+	for (int i = 0; i < 1000 * PF_PATIENCE && *word != value; i++)
+		usleep(1000);
+	igt_assert_eq_u64(*word, value);
+}
+
+/* See pf_wait_for_bos(). */
 void pf_purge(const struct pf_bo *bo)
 {
 	bool retained = true;
 
-	for (int i = 0; i < 100 && retained; i++) {
+	for (int i = 0; i < 100 * PF_PATIENCE && retained; i++) {
 		igt_assert(pf_madvise(bo, PANFROST_MADV_DONTNEED));
 		pf_run_shrinkers();
 		retained = pf_madvise(bo, PANFROST_MADV_WILLNEED);

@@ -15,6 +15,9 @@
 
 #include "panfrost_drm.h"
 
+/* Seconds for what takes none: UML's clock runs as the host lets it. */
+#define PF_PATIENCE 30
+
 enum pf_type {
 	PF_NULL = 1,
 	PF_WRITE_VALUE,
@@ -100,6 +103,8 @@ uint8_t *pf_map_heap(const struct pf_bo *bo);
 int64_t pf_resident(const struct pf_bo *bo);
 /* Number of buffers there are, of anybody. */
 int pf_count_bos(void);
+void pf_wait_for_bos(int wanted);
+void pf_wait_for_word(const struct pf_bo *bo, uint64_t value);
 
 /* Jobs in any buffer, the index-th counted from its start; next is a GPU address, 0 for none. */
 void pf_write_job(struct pf_bo *bo, unsigned int index, uint32_t type, uint64_t next);

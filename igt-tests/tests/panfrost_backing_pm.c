@@ -66,7 +66,9 @@ static void heap_job(struct user *u)
 
 static void must_sleep(void)
 {
-	igt_assert_f(pf_sleep(), "the device does not go to sleep\n");
+	for (int i = 0; i < PF_PATIENCE && !pf_sleep(); i++)
+		;
+	igt_assert_f(pf_asleep(), "the device does not go to sleep\n");
 }
 
 /* Catches: an address space, mask or table that is not set up again at wake-up. */
@@ -112,9 +114,8 @@ static void purged_asleep(void)
 
 	plain_job(&u, 1);
 	must_sleep();
-	igt_assert(pf_madvise(&u.out, PANFROST_MADV_DONTNEED));
-	pf_run_shrinkers();
-	igt_assert(!pf_madvise(&u.out, PANFROST_MADV_WILLNEED));
+	pf_purge(&u.out);
+	igt_assert(pf_asleep());
 	pf_chain_reset(&u.chain);
 	pf_chain_value(&u.chain, u.out.va, PF_64, 1);
 	igt_assert_neq(pf_run(&u.chain, NULL), 0);
@@ -229,9 +230,7 @@ static void rebind_works(void)
 
 		plain_job(&u, i);
 		close_user(&u);
-		/* Jobs are freed a moment after they ended, and hold their buffers until then. */
-		for (int k = 0; k < 100 && pf_count_bos(); k++)
-			usleep(10000);
+		pf_wait_for_bos(0);
 		igt_assert_eq(rebind(), 0);
 		u = open_user();
 		plain_job(&u, i);

@@ -39,12 +39,6 @@ static void gpu_writes(struct pb_buf *buf, const struct pb_exporter *exp, uint64
 		pb_close_dmabuf(buf);
 }
 
-/* A job that has ended may keep its buffers for a moment. */
-static void wait_for_jobs(void)
-{
-	usleep(100000);
-}
-
 static void check_written(struct pb_buf *buf, uint64_t seed)
 {
 	struct pb_view view = pb_view_native(buf);
@@ -59,10 +53,11 @@ static void check_written(struct pb_buf *buf, uint64_t seed)
 /* Catches: pages that are not dirty when they are put. They are the first to go. */
 static void kept(const struct pb_exporter *exp)
 {
+	const int before = pf_count_bos();
 	struct pb_buf buf;
 
 	gpu_writes(&buf, exp, 1);
-	wait_for_jobs();
+	pf_wait_for_bos(before);
 	pb_drop_caches();
 	check_written(&buf, 1);
 }
@@ -70,6 +65,7 @@ static void kept(const struct pb_exporter *exp)
 /* Catches: the same, and pages that never go because somebody still holds them. */
 static void swapped(const struct pb_exporter *exp)
 {
+	const int before = pf_count_bos();
 	struct pb_buf bufs[BUFFERS];
 	long in, others;
 
@@ -77,7 +73,7 @@ static void swapped(const struct pb_exporter *exp)
 	others = pb_meminfo("Shmem:");
 	for (int i = 0; i < BUFFERS; i++)
 		gpu_writes(&bufs[i], exp, i);
-	wait_for_jobs();
+	pf_wait_for_bos(before);
 	/* Reclaim may choose all of the others first. */
 	pb_press(((uint64_t)others << 10) + BUFFERS * SIZE / 4);
 	in = pb_vmstat("pswpin");

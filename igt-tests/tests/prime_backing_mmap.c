@@ -23,7 +23,6 @@
 #include <xf86drm.h>
 
 #include "igt.h"
-#include "panfrost_drm.h"
 #include "prime_backing_lib.h"
 
 IGT_TEST_DESCRIPTION("CPU mappings of buffers through the device, the dma-buf and the importer.");
@@ -891,158 +890,6 @@ static void run_case(const struct mmap_case *test, size_t size)
 		run_targets(test, size);
 }
 
-/*
- * Purging needs a driver whose user can call a buffer expendable, and a way to make the kernel
- * take it: drop_caches runs the shrinkers.
- */
-struct purgeable {
-	int drm;
-	uint32_t handle;
-	uint8_t *ptr;
-};
-
-static const struct pb_device *find_driver(const char *name)
-{
-	for (int i = 0; i < pb_n_devices; i++) {
-		if (!strcmp(pb_devices[i].driver, name))
-			return &pb_devices[i];
-	}
-	return NULL;
-}
-
-/* Render drivers make no dumb buffers: they are not among the devices of the other tests. */
-static int open_render(const char *driver)
-{
-	char node[32];
-
-	for (int minor = 128; minor < 192; minor++) {
-		drmVersionPtr version;
-		bool match;
-		int fd;
-
-		snprintf(node, sizeof(node), "/dev/dri/renderD%d", minor);
-		fd = open(node, O_RDWR | O_CLOEXEC);
-		if (fd < 0)
-			continue;
-		version = drmGetVersion(fd);
-		match = version && !strcmp(version->name, driver);
-		drmFreeVersion(version);
-		if (match)
-			return fd;
-		close(fd);
-	}
-	return -1;
-}
-
-static uint32_t panfrost_create(int drm, size_t size)
-{
-	struct drm_panfrost_create_bo args = { .size = size, .flags = 1 /* not executable */ };
-
-	igt_assert_eq(drmIoctl(drm, DRM_IOCTL_PANFROST_CREATE_BO, &args), 0);
-	return args.handle;
-}
-
-static uint8_t *panfrost_map(int drm, uint32_t handle, size_t size)
-{
-	struct drm_panfrost_mmap_bo args = { .handle = handle };
-	void *ptr;
-
-	igt_assert_eq(drmIoctl(drm, DRM_IOCTL_PANFROST_MMAP_BO, &args), 0);
-	ptr = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, drm, args.offset);
-	igt_assert(ptr != MAP_FAILED);
-	return ptr;
-}
-
-/* Whether the content is still there. */
-static bool panfrost_madvise(int drm, uint32_t handle, uint32_t madv)
-{
-	struct drm_panfrost_madvise args = { .handle = handle, .madv = madv };
-
-	igt_assert_eq(drmIoctl(drm, DRM_IOCTL_PANFROST_MADVISE, &args), 0);
-	return args.retained;
-}
-
-static void open_purgeable(struct purgeable *p)
-{
-	p->drm = open_render("panfrost");
-	igt_require_f(p->drm >= 0, "no device with purgeable buffers (panfrost); %s\n",
-		      find_driver("vgem") ? "vgem and vkms have none" : "none found");
-	igt_require_f(!access("/proc/sys/vm/drop_caches", W_OK), "cannot run the shrinkers\n");
-	p->handle = panfrost_create(p->drm, SIZE);
-	p->ptr = panfrost_map(p->drm, p->handle, SIZE);
-	pb_fill(p->ptr, 0, SIZE, 1);
-}
-
-static void run_shrinkers(void)
-{
-	const int fd = open("/proc/sys/vm/drop_caches", O_WRONLY | O_CLOEXEC);
-
-	igt_assert_fd(fd);
-	igt_assert_eq(write(fd, "2", 1), 1);
-	close(fd);
-}
-
-static void close_purgeable(struct purgeable *p)
-{
-	unmap(p->ptr, SIZE);
-	gem_close(p->drm, p->handle);
-	close(p->drm);
-}
-
-/* Catches: mappings of purged buffers that still show the old pages, somebody else's by now. */
-static void sigbus_after_purge(void)
-{
-	struct purgeable p;
-
-	open_purgeable(&p);
-	igt_assert(panfrost_madvise(p.drm, p.handle, PANFROST_MADV_DONTNEED));
-	run_shrinkers();
-	igt_assert(!panfrost_madvise(p.drm, p.handle, PANFROST_MADV_WILLNEED));
-	for (int i = 0; i < PAGES; i++) {
-		igt_assert_eq(pb_touch(p.ptr + i * pb_page, false), SIGBUS);
-		igt_assert_eq(pb_touch(p.ptr + i * pb_page, true), SIGBUS);
-	}
-	close_purgeable(&p);
-}
-
-/* Catches: a purge of what the user has taken back, or never gave. */
-static void needed_is_kept(void)
-{
-	struct purgeable p;
-
-	open_purgeable(&p);
-	run_shrinkers();
-	pb_check(p.ptr, 0, SIZE, 1, "buffer that was never expendable");
-	igt_assert(panfrost_madvise(p.drm, p.handle, PANFROST_MADV_DONTNEED));
-	igt_assert(panfrost_madvise(p.drm, p.handle, PANFROST_MADV_WILLNEED));
-	run_shrinkers();
-	pb_check(p.ptr, 0, SIZE, 1, "buffer that was taken back");
-	close_purgeable(&p);
-}
-
-/* Catches: a purge under an importer, who has no way to know. */
-static void exported_is_kept(void)
-{
-	struct pb_import imp;
-	struct purgeable p;
-	struct pb_view view;
-	int dmabuf;
-
-	open_purgeable(&p);
-	dmabuf = prime_handle_to_fd_for_mmap(p.drm, p.handle);
-	igt_assert_fd(dmabuf);
-	pb_import(&imp, &pb_devices[0], dmabuf);
-	panfrost_madvise(p.drm, p.handle, PANFROST_MADV_DONTNEED);
-	run_shrinkers();
-	view = pb_view_import(&imp, dmabuf, SIZE);
-	pb_verify(&view, 1, "importer's mapping");
-	pb_check(p.ptr, 0, SIZE, 1, "exporter's mapping");
-	pb_unview(&view);
-	pb_import_close(&imp);
-	close(dmabuf);
-	close_purgeable(&p);
-}
-
 int igt_main()
 {
 	igt_fixture()
@@ -1052,16 +899,4 @@ int igt_main()
 		run_case(&cases[i], SIZE);
 	for (size_t i = 0; i < ARRAY_SIZE(big_cases); i++)
 		run_case(&big_cases[i], BIG);
-
-	igt_describe("Touching a purged buffer is SIGBUS");
-	igt_subtest("sigbus-after-purge")
-		sigbus_after_purge();
-
-	igt_describe("Buffers that are needed survive the shrinkers");
-	igt_subtest("needed-is-kept")
-		needed_is_kept();
-
-	igt_describe("Buffers that are exported survive the shrinkers");
-	igt_subtest("exported-is-kept")
-		exported_is_kept();
 }
