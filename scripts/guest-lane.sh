@@ -105,6 +105,10 @@ igt_lane() {
 	judge_reports converted "$converted"
 	"$COMPARE" compare "$lane" "$base" "$converted" "$expect" "$RESULTS" "${AGAIN[@]}" || differs=1
 	[ -z "${POINTS:-}" ] || judge_points "$POINTS" "$converted"
+	if [ -n "${UNCALLED:-}" ] && [ -z "${T:-}" ]; then
+		"$COMPARE" functions "$base" "$converted" >"$LANE_OUT/functions.txt"
+		never_called "${PART}functions" "$UNCALLED" "$LANE_OUT/functions.txt"
+	fi
 	[ -n "$PART" ] || lane_summary
 	LANE_FAILED=$((LANE_FAILED + differs))
 	lane_end
@@ -185,6 +189,16 @@ judge_points() {
 	else
 		result FAIL "${PART:-}failure-points" "$points points of failure injected, more than $wanted are wanted"
 	fi
+}
+
+# never_called NAME REASONS FILE...: of all functions that tests would have fail (igt_results.py functions), those
+# that nobody calls on the converted kernel, less those that REASONS has a line for (FUNCTION<tab>REASON). NAME is
+# the result's.
+never_called() {
+	local names
+	names=$(awk '{ calls[$1] += $3 } END { for (name in calls) if (!calls[name]) print name }' "${@:3}" |
+		sort | grep -vxFf <(sed -n 's/\t.*//p' "$2") | paste -sd' ' || true)
+	if [ -n "$names" ]; then result FAIL "$1" "nobody calls $names"; else result PASS "$1"; fi
 }
 
 # T=BINARY@SUBTEST: just that.

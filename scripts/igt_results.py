@@ -256,8 +256,10 @@ def settle(name, runs, expect):
     for run in tried[1:]:
         later, why = judge(name, *run, expect)
         if later != "FAIL" and not unlucky(name, *run, expect):
-            first = runs[0][1].result(name)
-            if first not in expect.of(name)[1].split("|") and (first == "crash" or not load_explains(name)):
+            # Not what the unpatched kernel did: that is nobody's fault.
+            (old, new, _), (b, c) = expect.of(name), (run_.result(name) for run_ in runs[0])
+            blame = result == "FAIL" and (c not in new.split("|") or b in old.split("|"))
+            if blame and (c == "crash" or not load_explains(name)):
                 return "FAIL", f"{reason}; as it should be {ALONE}, which expect/flakes.txt does not know"
             return later, f"{why + ', ' if why else ''}{ALONE} (under load: {reason})"
     # Chance does not choose the same kernel each time.

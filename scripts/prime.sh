@@ -31,4 +31,4 @@ need gcc libc6-dev libdrm-dev make pkg-config
 run "$BUILD/log/igt-tests.log" make -C "$TOP/igt-tests" "O=$BUILD/igt-tests" all
 find "$BUILD/igt-tests" -maxdepth 1 -type f -executable -name 'prime_*' -printf '%f\n' | sort >"$BUILD/igt-tests.list"
 [ -s "$BUILD/igt-tests.list" ] || die "no test binary in build/igt-tests" "$BUILD/log/igt-tests.log"
-POINTS=1100 igt_lane "$NAME" /mnt/build/igt-tests "$BUILD/igt-tests.list" "$EXPECT" "${OPTIONS[@]}"
+UNCALLED=$TOP/expect/prime-uncalled.txt POINTS=1100 igt_lane "$NAME" /mnt/build/igt-tests "$BUILD/igt-tests.list" "$EXPECT" "${OPTIONS[@]}"
