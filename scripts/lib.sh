@@ -33,7 +33,7 @@ export GIT_CONFIG_GLOBAL=/dev/null GIT_CONFIG_SYSTEM=/dev/null
 eval "$(sed -n "s/^\([A-Z][A-Z0-9_]*\) := \([^']*\)$/\1='\2'; export \1/p" "$TOP/pins.mk")"
 
 # Suites with a case, *alloc_undo, that lets one allocation after the other fail.
-export FAILING_SUITES=drm_gem_bo_backing,drm_gem_bo_backing_kinds,drm_gem_bo_backing_fault,drm_gem_dma,drm_gem_dma_noncoherent,dma_alloc_remap
+export FAILING_SUITES=drm_gem_bo_backing,drm_gem_bo_backing_kinds,drm_gem_bo_backing_fault,drm_gem_dma,drm_gem_dma_noncoherent,dma_alloc_remap,dma_runs
 
 mkdir -p "$BUILD" "$OUT" "$CACHE"
 

@@ -896,6 +896,123 @@ static void test_map_ranges(struct kunit *test)
 			    ERR_PTR(-EINVAL));
 }
 
+#ifdef CONFIG_FAULT_INJECTION
+static bool can_fail_alloc(void)
+{
+	void *p;
+
+	current->fail_nth = 1;
+	p = kmalloc(64, GFP_KERNEL | __GFP_NOWARN);
+	current->fail_nth = 0;
+	kfree(p);
+
+	return !p;
+}
+
+static int undo_alloc_pages(struct device *dev)
+{
+	struct dma_runs runs;
+	int ret;
+
+	/* Of several a smaller block is tried before it fails. */
+	dma_runs_init(&runs, NULL, DMA_RUNS_STREAMING, 1);
+	ret = dma_runs_alloc_pages(&runs, GFP_KERNEL);
+	dma_runs_free_pages(&runs);
+
+	return ret;
+}
+
+static int undo_map_ranges(struct device *dev)
+{
+	const struct phys_vec range = {
+		.paddr = sizeof(phys_addr_t) > 4 ? (phys_addr_t)(1ULL << 38) : 0xf0000000,
+		.len = PAGE_SIZE,
+	};
+	struct dma_runs *runs = dma_runs_map_ranges(dev, DMA_TO_DEVICE, NULL, &range, 1);
+
+	if (IS_ERR(runs))
+		return PTR_ERR(runs);
+	dma_runs_free(runs);
+
+	return 0;
+}
+
+static int undo_map_for(struct device *dev)
+{
+	struct dma_runs runs, *other;
+	int ret;
+
+	dma_runs_init(&runs, NULL, DMA_RUNS_STREAMING, 1);
+	ret = dma_runs_add(&runs, 0, page_to_phys(ZERO_PAGE(0)), 1);
+	if (ret)
+		return ret;
+	other = dma_runs_map_for(&runs, dev, DMA_TO_DEVICE, 0);
+	if (!IS_ERR(other))
+		dma_runs_free(other);
+	dma_runs_clear(&runs);
+
+	return PTR_ERR_OR_ZERO(other);
+}
+
+#ifdef CONFIG_MMU
+static int undo_vmap(struct device *dev)
+{
+	struct dma_runs runs;
+	void *vaddr;
+	int ret;
+
+	dma_runs_init(&runs, NULL, DMA_RUNS_STREAMING, 1);
+	ret = dma_runs_add(&runs, 0, page_to_phys(ZERO_PAGE(0)), 1);
+	if (ret)
+		return ret;
+	vaddr = dma_runs_vmap(&runs, 0, PAGE_SIZE, PAGE_KERNEL);
+	if (!IS_ERR(vaddr))
+		vunmap(vaddr);
+	dma_runs_clear(&runs);
+
+	return PTR_ERR_OR_ZERO(vaddr);
+}
+#endif
+
+/* Every allocation in turn: all or nothing, and what is left kmemleak and the device see. */
+static void test_alloc_undo(struct kunit *test)
+{
+	static int (*const undo[])(struct device *dev) = {
+		undo_alloc_pages, undo_map_ranges, undo_map_for,
+#ifdef CONFIG_MMU
+		undo_vmap,
+#endif
+	};
+	struct device *dev = test_device(test, "importer");
+	int i, n, ret, failed;
+
+	if (!can_fail_alloc())
+		kunit_skip(test, "failslab spares sleeping allocations, see ignore-gfp-wait");
+
+	for (i = 0; i < ARRAY_SIZE(undo); i++) {
+		bool done = false;
+
+		for (failed = 0, n = 1; !done && n < 1000; n++) {
+			current->fail_nth = n;
+			ret = undo[i](dev);
+			done = current->fail_nth;
+			current->fail_nth = 0;
+			failed += ret != 0;
+			if (ret)
+				KUNIT_EXPECT_EQ_MSG(test, ret, -ENOMEM, "%d, allocation %d", i, n);
+		}
+		KUNIT_EXPECT_TRUE(test, done);
+		KUNIT_EXPECT_EQ(test, ret, 0);
+		KUNIT_EXPECT_GT_MSG(test, failed, 0, "%d", i);
+	}
+}
+#else
+static void test_alloc_undo(struct kunit *test)
+{
+	kunit_skip(test, "CONFIG_FAULT_INJECTION is off");
+}
+#endif
+
 #ifdef CONFIG_PCI_P2PDMA
 /* What QEMU calls ivshmem has memory in its second BAR, edu could read it; no driver here. */
 #define IVSHMEM_DEVICE	0x1110
@@ -989,6 +1106,7 @@ static struct kunit_case runs_test_cases[] = {
 	KUNIT_CASE(test_map_bounced),
 	KUNIT_CASE(test_map_ranges),
 	KUNIT_CASE(test_map_peers),
+	KUNIT_CASE(test_alloc_undo),
 	KUNIT_CASE(test_pin_user),
 	KUNIT_CASE(test_pin_folio),
 	KUNIT_CASE(test_alloc_pages),

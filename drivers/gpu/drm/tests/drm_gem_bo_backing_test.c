@@ -1797,6 +1797,8 @@ static void test_wait_interrupted(struct kunit *test)
 	dma_buf = test_export(test, bo);
 	attach = dma_buf_attach(dma_buf, drm_dev_dma_dev(ctx->drm[1]));
 	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, attach);
+	KUNIT_EXPECT_EQ(test, dma_buf->ops->begin_cpu_access(dma_buf, DMA_NONE), -EINVAL);
+	KUNIT_EXPECT_EQ(test, dma_buf->ops->end_cpu_access(dma_buf, DMA_NONE + 1), -EINVAL);
 	fence = test_add_fence(test, dma_buf, DMA_RESV_USAGE_KERNEL);
 
 	set_thread_flag(TIF_SIGPENDING);
