@@ -1356,21 +1356,27 @@ static void press(bool (*go_on)(long goal), long goal)
 	_exit(0);
 }
 
-static void press_in_child(bool (*go_on)(long goal), long goal)
+/*
+ * Where others are slow to swap it is killed before its goal is reached: what is swapped then stays
+ * so, and it begins again.
+ */
+static void press_in_children(bool (*go_on)(long goal), long goal)
 {
-	pid_t pid;
+	for (int i = 0; i < 20 && go_on(goal); i++) {
+		pid_t pid;
 
-	fflush(NULL);
-	pid = fork();
-	igt_assert(pid >= 0);
-	if (!pid)
-		press(go_on, goal);
-	igt_assert_eq(waitpid(pid, NULL, 0), pid);
+		fflush(NULL);
+		pid = fork();
+		igt_assert(pid >= 0);
+		if (!pid)
+			press(go_on, goal);
+		igt_assert_eq(waitpid(pid, NULL, 0), pid);
+	}
 }
 
 void pb_press_out(long pages)
 {
-	press_in_child(little_swapped, pb_vmstat("pswpout") + pages);
+	press_in_children(little_swapped, pb_vmstat("pswpout") + pages);
 }
 
 void pb_press(uint64_t size)
@@ -1378,7 +1384,7 @@ void pb_press(uint64_t size)
 	const long before = pb_meminfo("Shmem:"), goal = before - (long)(size >> 10);
 	const long out = pb_vmstat("pswpout");
 
-	press_in_child(much_shmem, goal);
+	press_in_children(much_shmem, goal);
 	igt_info("%ld of %ld KiB of shmem are left, %ld pages were swapped out\n",
 		 pb_meminfo("Shmem:"), before, pb_vmstat("pswpout") - out);
 	igt_assert_f(pb_meminfo("Shmem:") <= goal, "shmem keeps more than %ld KiB\n", goal);
