@@ -16,7 +16,6 @@
 #include "panfrost_backing_lib.h"
 #include "prime_backing_lib.h"
 
-
 static const char *const errors[] = { "stale_tlb", "freed_page", "outside", "outlived" };
 static int64_t errors_before[ARRAY_SIZE(errors)];
 static char sysfs[256];

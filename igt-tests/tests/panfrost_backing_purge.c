@@ -234,7 +234,7 @@ static bool purge_busy(void)
 	igt_assert_neq(pf_end(t.fd, sync), 0);
 	if (busy) {
 		igt_assert(retained);
-		pf_wait_for_word(&t.bo, 5);
+		igt_assert_eq_u64(*(uint64_t *)t.bo.cpu, 5);
 	}
 	close_target(&t);
 	return busy;

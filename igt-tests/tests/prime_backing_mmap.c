@@ -20,7 +20,6 @@
 #include <sys/syscall.h>
 #include <sys/uio.h>
 #include <unistd.h>
-#include <xf86drm.h>
 
 #include "igt.h"
 #include "prime_backing_lib.h"
