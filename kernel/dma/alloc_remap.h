@@ -14,7 +14,7 @@ struct device;
  * @size: in bytes
  * @attrs: attributes of the allocation that its mappings have, too
  * @from_pool: it is from the coherent pool of @dev
- * @pool_phys: its physical address then, or PHYS_ADDR_MAX if that is not known
+ * @pool_phys: its physical address then
  */
 struct dma_allocation {
 	struct device *dev;

@@ -28,6 +28,8 @@
 #define BLOCK_ORDER	3
 #define SCATTERED	4
 #define MANY_PAGES	4096
+/* Where no memory is: what has pages is no resource. */
+#define NO_MEMORY	(sizeof(phys_addr_t) > 4 ? (phys_addr_t)(1ULL << 38) : 0xf0000000)
 
 /* How a page goes on from the one before. */
 enum small_page { HOLE, UNMAPPED, UNMAPPED_JUMP, MAPPED, MAPPED_JUMP, NUM_SMALL };
@@ -867,8 +869,7 @@ static void test_alloc_pages_exact(struct kunit *test)
 
 static void test_map_ranges(struct kunit *test)
 {
-	/* Where no memory is: what has pages is no resource. */
-	phys_addr_t phys = sizeof(phys) > 4 ? (phys_addr_t)(1ULL << 38) : 0xf0000000;
+	phys_addr_t phys = NO_MEMORY;
 	struct device *dev = test_device(test, "importer");
 	struct phys_vec ranges[] = {
 		{ .paddr = phys + 4 * PAGE_SIZE, .len = 2 * PAGE_SIZE },
@@ -924,10 +925,7 @@ static int undo_alloc_pages(struct device *dev)
 
 static int undo_map_ranges(struct device *dev)
 {
-	const struct phys_vec range = {
-		.paddr = sizeof(phys_addr_t) > 4 ? (phys_addr_t)(1ULL << 38) : 0xf0000000,
-		.len = PAGE_SIZE,
-	};
+	const struct phys_vec range = { .paddr = NO_MEMORY, .len = PAGE_SIZE };
 	struct dma_runs *runs = dma_runs_map_ranges(dev, DMA_TO_DEVICE, NULL, &range, 1);
 
 	if (IS_ERR(runs))
@@ -937,13 +935,18 @@ static int undo_map_ranges(struct device *dev)
 	return 0;
 }
 
+static int one_page(struct dma_runs *runs)
+{
+	dma_runs_init(runs, NULL, DMA_RUNS_STREAMING, 1);
+
+	return dma_runs_add(runs, 0, page_to_phys(ZERO_PAGE(0)), 1);
+}
+
 static int undo_map_for(struct device *dev)
 {
 	struct dma_runs runs, *other;
-	int ret;
+	int ret = one_page(&runs);
 
-	dma_runs_init(&runs, NULL, DMA_RUNS_STREAMING, 1);
-	ret = dma_runs_add(&runs, 0, page_to_phys(ZERO_PAGE(0)), 1);
 	if (ret)
 		return ret;
 	other = dma_runs_map_for(&runs, dev, DMA_TO_DEVICE, 0);
@@ -958,11 +961,9 @@ static int undo_map_for(struct device *dev)
 static int undo_vmap(struct device *dev)
 {
 	struct dma_runs runs;
+	int ret = one_page(&runs);
 	void *vaddr;
-	int ret;
 
-	dma_runs_init(&runs, NULL, DMA_RUNS_STREAMING, 1);
-	ret = dma_runs_add(&runs, 0, page_to_phys(ZERO_PAGE(0)), 1);
 	if (ret)
 		return ret;
 	vaddr = dma_runs_vmap(&runs, 0, PAGE_SIZE, PAGE_KERNEL);
