@@ -96,12 +96,11 @@ parts_of() {
 
 # qemu ARCH [PART]...
 qemu() {
-	local arch=$1 dir=$BUILD/qemu-$1-coverage part log parts
+	local arch=$1 dir=$BUILD/qemu-$1-coverage part log parts=("${@:2}")
 	cross_packages "$arch"
 	kernel "$dir" "$arch" tinyconfig "$(basename "$(qemu_image "$arch")")" \
 		"$TOP/configs/qemu-common.config" "$TOP/configs/qemu-$arch.config" "$TOP/configs/qemu-patched.config"
-	read -ra parts <<<"${*:2}"
-	[ $# -gt 1 ] || read -ra parts <<<"$(parts_of "$arch")"
+	[ ${#parts[@]} -gt 0 ] || read -ra parts <<<"$(parts_of "$arch")"
 	for part in "${parts[@]}"; do
 		stage "coverage: $arch, $part"
 		log=$OUT/qemu-$arch/$part/converted/console.log

@@ -78,7 +78,8 @@ judge_log() {
 
 # igt_lane LANE DIRECTORY LIST EXPECT [BOOT OPTION...]: DIRECTORY as the guest sees it. LANE may
 # be LANE/PART: then the results are PART/NAME of that lane. GUEST_READY=1: somebody has seen to
-# the guest's root already. POINTS=N: more than N points of failure are wanted. LANE_SECONDS: for a boot.
+# the guest's root already. POINTS=N: more than N points of failure are wanted. UNCALLED=FILE:
+# what never_called() reads. LANE_SECONDS: for a boot.
 igt_lane() {
 	local lane=$1 tests=$2 list=$3 expect=$4
 	shift 4

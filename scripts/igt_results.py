@@ -241,6 +241,12 @@ def unlucky(name, base, converted, expect):
     return old == new and "|" in old and base.result(name) != converted.result(name)
 
 
+def converted_failed(name, base, converted, expect):
+    """Of what is not as it should be: has the converted kernel to do with it, or the unpatched one alone?"""
+    old, new, _ = expect.of(name)
+    return converted.result(name) not in new.split("|") or base.result(name) in old.split("|")
+
+
 def load_explains(name):
     """What goes by the host's clock is listed. Of the rest, what fails now and then has found a race."""
     known = [line.split("\t")[0] for line in open(FLAKES, encoding="utf-8") if line[0] != "#"]
@@ -256,10 +262,8 @@ def settle(name, runs, expect):
     for run in tried[1:]:
         later, why = judge(name, *run, expect)
         if later != "FAIL" and not unlucky(name, *run, expect):
-            # Not what the unpatched kernel did: that is nobody's fault.
-            (old, new, _), (b, c) = expect.of(name), (run_.result(name) for run_ in runs[0])
-            blame = result == "FAIL" and (c not in new.split("|") or b in old.split("|"))
-            if blame and (c == "crash" or not load_explains(name)):
+            crash = runs[0][1].result(name) == "crash"
+            if result == "FAIL" and converted_failed(name, *runs[0], expect) and (crash or not load_explains(name)):
                 return "FAIL", f"{reason}; as it should be {ALONE}, which expect/flakes.txt does not know"
             return later, f"{why + ', ' if why else ''}{ALONE} (under load: {reason})"
     # Chance does not choose the same kernel each time.

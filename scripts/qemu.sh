@@ -31,12 +31,11 @@ parts_of() {
 
 GPU=(-device "virtio-gpu-pci,iommu_platform=on,disable-legacy=on,xres=640,yres=480")
 # Devices without a driver, for the suites that look for one, and one with memory without pages.
-SPARE=(-device pci-testdev -device pci-testdev -device edu
-	-object "memory-backend-ram,id=pool,size=16M,share=on" -device "ivshmem-plain,memdev=pool")
-
-# The last two of these behind one bridge, where they see each other's addresses.
-PEERS=(-device pci-testdev -device pci-testdev -device "pci-bridge,id=peers,chassis_nr=9" -device "edu,bus=peers,addr=1"
-	-object "memory-backend-ram,id=pool,size=16M,share=on" -device "ivshmem-plain,memdev=pool,bus=peers,addr=2")
+SPARE=(-device pci-testdev -device pci-testdev -object "memory-backend-ram,id=pool,size=16M,share=on")
+# The last two of these anywhere, or behind one bridge, where they see each other's addresses.
+APART=("${SPARE[@]}" -device edu -device "ivshmem-plain,memdev=pool")
+PEERS=("${SPARE[@]}" -device "pci-bridge,id=peers,chassis_nr=9" -device "edu,bus=peers,addr=1"
+	-device "ivshmem-plain,memdev=pool,bus=peers,addr=2")
 
 # One that takes imports. QEMU wants a descriptor for each piece of memory then.
 BLOB_GPU=(-object "memory-backend-memfd,id=ram,size=1G,share=on" -machine "memory-backend=ram"
@@ -82,7 +81,7 @@ part_arm64() {
 	esac
 	# With two processors KUnit's lines on the console cut each other.
 	case $1 in
-	kunit* | failing*) MACHINE+=(-smp 1 "${SPARE[@]}") ;;
+	kunit* | failing*) MACHINE+=(-smp 1 "${APART[@]}") ;;
 	virtio-gpu | noncoherent) SCREEN=1 MACHINE+=("${GPU[@]}") ;;
 	stress) MACHINE+=("${BLOB_GPU[@]}") APPEND+=" QEMU_TIMEOUT=300 initcall_blacklist=exynos_drm_init" ;;
 	esac
@@ -119,7 +118,7 @@ part_arm() {
 	MACHINE=(-M "virt,highmem=off" -cpu cortex-a15 -smp 1 -m 1024)
 	APPEND="console=ttyAMA0"
 	case $1 in
-	kunit | failing) MACHINE+=("${SPARE[@]}") ;;
+	kunit | failing) MACHINE+=("${APART[@]}") ;;
 	highmem)
 		MACHINE=(-M "virt,highmem=off" -cpu cortex-a15 -smp 2 -m 2048 "${GPU[@]}")
 		SCREEN=1 WANT=('^device: virtio_gpu ' '^highmem: [1-9]')
@@ -535,5 +534,9 @@ for part in "${PARTS[@]}"; do
 	esac
 	verdict "$part" $(($(date +%s) - started))
 done
-case " ${PARTS[*]} " in *" inject "*" inject-direct "*) never_called inject/functions "$TOP/expect/qemu-uncalled.txt" "$OUT/$NAME"/inject*/functions.txt ;; esac
+case " ${PARTS[*]} " in
+*" inject "*" inject-direct "*)
+	never_called inject/functions "$TOP/expect/qemu-uncalled.txt" "$OUT/$NAME"/inject*/functions.txt
+	;;
+esac
 lane_end
